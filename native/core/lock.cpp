@@ -1,0 +1,47 @@
+#include "core/lock.hpp"
+
+#include <condition_variable>
+#include <mutex>
+
+namespace mpsverify {
+namespace {
+
+struct Bucket {
+    std::mutex mutex;
+    std::condition_variable changed;
+};
+
+Bucket& bucket_of(const void* lock) {
+    static Bucket buckets[64];
+    return buckets[(reinterpret_cast<std::uintptr_t>(lock) >> 6) % 64];
+}
+
+}  // namespace
+
+void Lock::park(Mode mode, std::chrono::milliseconds longest) {
+    Bucket& bucket = bucket_of(this);
+    std::unique_lock<std::mutex> held(bucket.mutex);
+    // The flag is set under the bucket's mutex and the waker takes that mutex, so a wake-up
+    // between this test and the wait below cannot be lost.
+    std::uint32_t seen = state_.load(std::memory_order_relaxed);
+    for (;;) {
+        const bool free =
+            mode == Mode::exclusive ? (seen & ~kWaiters) == 0 : (seen & kExclusive) == 0;
+        if (free) return;
+        if ((seen & kWaiters) != 0 ||
+            state_.compare_exchange_weak(seen, seen | kWaiters, std::memory_order_relaxed)) {
+            break;
+        }
+    }
+    // A time that never comes on system_clock would make TSan's wait miss the mutex; wait_for on
+    // the steady clock is intercepted only from GCC 13 on, so the deadline is the system clock's.
+    bucket.changed.wait_until(held, std::chrono::system_clock::now() + longest);
+}
+
+void Lock::wake() noexcept {
+    Bucket& bucket = bucket_of(this);
+    { const std::lock_guard<std::mutex> held(bucket.mutex); }
+    bucket.changed.notify_all();
+}
+
+}  // namespace mpsverify

@@ -1,0 +1,354 @@
+#include "drivers/fake/free_run.hpp"
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace mpsverify::fake {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint32_t kFresh = 2000;
+
+// An encoder object.  `references` counts those who may send it messages, or says that it was
+// deallocated.  Orderings are what retain and release have: getting a reference orders nothing
+// but the object's making before its use, or a sanitizer would take retain counts for locks.
+struct Object {
+    static constexpr std::uint32_t kDead = 1u << 31;
+
+    Cell cell;
+    std::atomic<std::uint32_t> references{0};
+    std::atomic<bool> given{false};  // a create has returned and no destroy since
+
+    bool retain() {
+        std::uint32_t seen = references.load(std::memory_order_relaxed);
+        while ((seen & kDead) == 0) {
+            if (references.compare_exchange_weak(seen, seen + 1, std::memory_order_acquire,
+                                                 std::memory_order_relaxed)) {
+                return true;
+            }
+        }
+        return false;
+    }
+    void release() { references.fetch_sub(1, std::memory_order_relaxed); }
+    bool is_dead() const {
+        return (references.load(std::memory_order_relaxed) & kDead) != 0;
+    }
+};
+
+// An encoder that every thread meets for the first time at about the same moment: the guard must
+// make one lock for it, not one per thread.
+struct Fresh {
+    std::atomic<std::uint32_t> arrived{0};
+    std::atomic<std::uint32_t> inside{0};
+    std::uint64_t visits = 0;  // plain memory, for the sanitizer
+};
+
+struct Totals {
+    std::atomic<std::uint64_t> operations{0}, unexplained{0}, released{0}, handlers{0},
+        met{0};
+    std::atomic<std::uint64_t> faults[kFaults] = {};
+};
+
+// The completion handlers' thread and its queue.
+struct Handlers {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::deque<Object*> due;
+    bool ended = false;
+};
+
+class Runner final : public Watch {
+  public:
+    Runner(const FreeConfig& config, Guard& guard, Driver& driver, Object* objects,
+           Fresh* fresh, Handlers& handlers, Totals& totals, std::uint32_t number)
+        : config_(config), guard_(guard), driver_(driver), objects_(objects),
+          fresh_(fresh), handlers_(handlers), totals_(totals), number_(number),
+          random_(config.seed * 0x9E3779B97F4A7C15ull + number * 0xD1B54A32D192ED03ull) {}
+
+    void run_client() {
+        Thread::current().stream = number_ % config_.streams;
+        for (std::uint32_t i = 0; i < kFresh; ++i) meet(fresh_[i]);
+        for (std::uint64_t i = 0; i < config_.operations; ++i) client_operation();
+    }
+
+    void run_handlers() {
+        Thread::current().stream = number_ % config_.streams;
+        for (;;) {
+            Object* object = nullptr;
+            {
+                std::unique_lock<std::mutex> held(handlers_.mutex);
+                handlers_.changed.wait(held, [&] { return handlers_.ended || !handlers_.due.empty(); });
+                if (handlers_.due.empty()) return;
+                object = handlers_.due.front();
+                handlers_.due.pop_front();
+            }
+            if (config_.callers_retain && !object->retain()) continue;
+            if (object->given.load(std::memory_order_relaxed)) {
+                totals_.handlers.fetch_add(1, std::memory_order_relaxed);
+                perform(*object, Kind::complete);
+            }
+            if (config_.callers_retain) object->release();
+        }
+    }
+
+  private:
+    std::uint32_t draw(std::uint32_t below) {
+        std::uint64_t z = (random_ += 0x9E3779B97F4A7C15ull);
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+        return static_cast<std::uint32_t>(((z ^ (z >> 31)) >> 32) % below);
+    }
+
+    void meet(Fresh& fresh) {
+        fresh.arrived.fetch_add(1, std::memory_order_relaxed);
+        for (int i = 0; i < 2000; ++i) {
+            if (fresh.arrived.load(std::memory_order_relaxed) >= config_.threads) break;
+            if (i % 64 == 63) std::this_thread::yield();
+        }
+        if (!config_.guarded) {
+            visit(fresh);
+            return;
+        }
+        const Guard::Call call(guard_, Kind::create, &fresh);
+        visit(fresh);
+    }
+
+    void visit(Fresh& fresh) {
+        if (fresh.inside.fetch_add(1, std::memory_order_relaxed) != 0) {
+            totals_.met.fetch_add(1, std::memory_order_relaxed);
+        }
+        fresh.visits += 1;
+        fresh.inside.fetch_sub(1, std::memory_order_relaxed);
+    }
+
+    void client_operation() {
+        std::uint32_t index = draw(config_.encoders);
+        if (!config_.shared_encoders) {  // confinement: encoder e belongs to thread e % threads
+            const std::uint32_t own = (config_.encoders + config_.threads - 1) / config_.threads;
+            index = (draw(own) * config_.threads + number_) % config_.encoders;
+            if (index % config_.threads != number_) return;
+        }
+        Object& object = objects_[index];
+        if (config_.callers_retain && !object.retain()) return;
+        if (!object.given.load(std::memory_order_relaxed)) {
+            perform(object, Kind::create);
+        } else if (const std::uint32_t what = draw(16); what < 11) {
+            perform(object, Kind::encode);
+        } else if (what < 13 && config_.handlers_tear_down) {
+            const std::lock_guard<std::mutex> held(handlers_.mutex);
+            if (handlers_.due.size() < 64) handlers_.due.push_back(&object);
+            handlers_.changed.notify_one();
+        } else {
+            perform(object, Kind::destroy, what == 15);
+        }
+        if (config_.callers_retain) object.release();
+        totals_.operations.fetch_add(1, std::memory_order_relaxed);
+    }
+
+    void perform(Object& object, Kind kind, bool drop = false) {
+        const bool through_guard =
+            config_.guarded && (kind != Kind::complete || config_.handlers_intercepted);
+        if (!through_guard) {
+            body(object, kind);
+            return;
+        }
+        const Guard::Call call(guard_, kind, &object.cell);
+        if (!call) {
+            if (object.cell.impl != nullptr) {
+                totals_.unexplained.fetch_add(1, std::memory_order_relaxed);
+            }
+            return;
+        }
+        if (kind == Kind::destroy) {
+            const Guard::Call nested(guard_, kind, &object.cell);
+            body(object, kind);
+        } else {
+            body(object, kind);
+        }
+        if (drop) reincarnate(object);
+    }
+
+    void body(Object& object, Kind kind) {
+        // What objc_msgSend does to a dead object.
+        if (object.is_dead()) {
+            fault(Fault::deadDispatch);
+            return;
+        }
+        if (config_.guarded) guard_.require(kind, &object.cell);
+        switch (kind) {
+            case Kind::create:
+                driver_.create(object.cell, *this);
+                object.given.store(true, std::memory_order_relaxed);
+                break;
+            case Kind::encode:
+                driver_.encode(object.cell, *this);
+                break;
+            case Kind::destroy:
+            case Kind::complete:
+                object.given.store(false, std::memory_order_relaxed);
+                driver_.destroy(object.cell, *this);
+                break;
+        }
+    }
+
+    // The object is deallocated, inside its own guarded call as happens with the last release,
+    // and another one is made at the same address.
+    void reincarnate(Object& object) {
+        std::uint32_t alone = config_.callers_retain ? 1 : 0;
+        if (object.cell.impl != nullptr ||
+            !object.references.compare_exchange_strong(alone, Object::kDead,
+                                                       std::memory_order_relaxed)) {
+            return;
+        }
+        guard_.retire(&object.cell);
+        totals_.released.fetch_add(1, std::memory_order_relaxed);
+        point(Step::drop);
+        object.references.store(config_.callers_retain ? 1 : 0, std::memory_order_release);
+    }
+
+    void point(Step) override {
+        if (config_.widen == 0 || draw(config_.widen) != 0) return;
+        if (draw(4) != 0) {
+            std::this_thread::yield();
+        } else {
+            std::this_thread::sleep_for(std::chrono::microseconds(draw(30)));
+        }
+    }
+    void taken(Step, Pc, const Block*) override {}
+    bool fault(Fault fault) override {
+        totals_.faults[static_cast<std::size_t>(fault)].fetch_add(1, std::memory_order_relaxed);
+        if (config_.crash) *static_cast<volatile int*>(nullptr) = 0;
+        return false;
+    }
+    void overlap() override {
+        totals_.faults[static_cast<std::size_t>(Fault::encoderOverlap)].fetch_add(
+            1, std::memory_order_relaxed);
+    }
+    std::uint32_t pick(const std::uint32_t* free, std::uint32_t count) override {
+        return free[draw(count)];
+    }
+    bool starved() override { return false; }
+
+    const FreeConfig& config_;
+    Guard& guard_;
+    Driver& driver_;
+    Object* objects_;
+    Fresh* fresh_;
+    Handlers& handlers_;
+    Totals& totals_;
+    std::uint32_t number_;
+    std::uint64_t random_;
+};
+
+struct Failure {
+    std::mutex mutex;
+    std::string text;
+};
+
+// Everything that the threads use; leaked if they do not end.
+struct World {
+    World(const FreeConfig& from, const Scheme& scheme)
+        : config(from), guard(scheme, options(*this)), driver(from.blocks, from.atomic_freelist),
+          objects(new Object[from.encoders]), fresh(new Fresh[kFresh]) {}
+
+    static Options options(World& world) {
+        Options options;
+        options.alive = [](const void* object, void*) {
+            return Driver::alive(*static_cast<const Cell*>(object));
+        };
+        options.failed = [](const char* what, void* user) {
+            auto& failure = static_cast<World*>(user)->failure;
+            const std::lock_guard<std::mutex> held(failure.mutex);
+            if (failure.text.empty()) failure.text = what;
+        };
+        options.user = &world;
+        options.assert_held = world.config.assert_held;
+        return options;
+    }
+
+    const FreeConfig config;
+    Failure failure;
+    Guard guard;
+    Driver driver;
+    std::unique_ptr<Object[]> objects;
+    std::unique_ptr<Fresh[]> fresh;
+    Handlers handlers;
+    Totals totals;
+    std::mutex mutex;
+    std::condition_variable ended;
+    std::uint32_t running = 0;
+};
+
+}  // namespace
+
+FreeOutcome free_run(const FreeConfig& config, const Scheme& scheme) {
+    auto* world = new World(config, scheme);
+    world->running = config.threads + 1;
+    std::vector<std::thread> threads;
+    const auto start = Clock::now();
+    const auto launch = [&](std::uint32_t number, bool client) {
+        threads.emplace_back([world, number, client] {
+            Runner runner(world->config, world->guard, world->driver, world->objects.get(),
+                          world->fresh.get(), world->handlers, world->totals, number);
+            if (client) {
+                runner.run_client();
+            } else {
+                runner.run_handlers();
+            }
+            const std::lock_guard<std::mutex> held(world->mutex);
+            if (--world->running <= 1) world->ended.notify_all();
+        });
+    };
+    launch(config.threads, false);
+    for (std::uint32_t t = 0; t < config.threads; ++t) launch(t, true);
+
+    // wait_until on the system clock: see Lock::park.
+    const auto deadline =
+        std::chrono::system_clock::now() +
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(
+            std::chrono::duration<double>(config.seconds));
+    const auto wait_for = [&](std::uint32_t left) {
+        std::unique_lock<std::mutex> held(world->mutex);
+        return world->ended.wait_until(held, deadline, [&] { return world->running <= left; });
+    };
+    bool finished = wait_for(1);
+    {
+        const std::lock_guard<std::mutex> held(world->handlers.mutex);
+        world->handlers.ended = true;
+        world->handlers.changed.notify_all();
+    }
+    finished = finished && wait_for(0);
+
+    FreeOutcome outcome;
+    outcome.stuck = !finished;
+    for (std::thread& thread : threads) {
+        if (finished) {
+            thread.join();
+        } else {
+            thread.detach();
+        }
+    }
+    const Totals& totals = world->totals;
+    outcome.operations = totals.operations.load();
+    outcome.unexplained = totals.unexplained.load();
+    outcome.released = totals.released.load();
+    outcome.handlers = totals.handlers.load();
+    outcome.met = totals.met.load();
+    for (std::size_t f = 0; f < kFaults; ++f) outcome.faults[f] = totals.faults[f].load();
+    outcome.guard = world->guard.statistics();
+    outcome.skipped = outcome.guard.skipped;
+    {
+        const std::lock_guard<std::mutex> held(world->failure.mutex);
+        outcome.failure = world->failure.text;
+    }
+    outcome.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    if (finished) delete world;
+    return outcome;
+}
+
+}  // namespace mpsverify::fake

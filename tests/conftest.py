@@ -1,0 +1,64 @@
+"""What several test files share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "default",
+    deadline=None,  # the machines that run this are shared, so times say nothing
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # directories are overwritten
+)
+# In CI the same examples each time: a failure there must be one that can be repeated.
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+type_of_run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+STRATEGY = """\
+[[strategy]]
+name = "mine"
+english = "my guard"
+check = true
+[strategy.locks]
+create = "encoder exclusive"
+encode = "encoder exclusive"
+destroy = "encoder exclusive"
+complete = "encoder exclusive"
+"""
+"""The shortest valid spec: a strategy without claims, on lines 1 to 9."""
+
+
+@pytest.fixture
+def verify() -> type_of_run:
+    """Run `verify` in a process of its own, as a user does."""
+
+    def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "verify", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, **environment},
+        )
+
+    return run
+
+
+@pytest.fixture
+def spec_file(tmp_path: Path) -> Callable[[str | bytes], Path]:
+    """Write a spec to a file."""
+
+    def write(text: str | bytes) -> Path:
+        path = tmp_path / "spec.toml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write

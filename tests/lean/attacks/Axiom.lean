@@ -1,0 +1,2 @@
+axiom cheat : False
+theorem attack : (0 : Nat) = 1 := cheat.elim

@@ -1,0 +1,1 @@
+def attack : (0 : Nat) = 0 := rfl

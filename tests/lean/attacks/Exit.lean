@@ -1,0 +1,2 @@
+#exit
+theorem attack : (0 : Nat) = 1 := rfl

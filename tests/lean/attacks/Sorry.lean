@@ -1,0 +1,1 @@
+theorem attack : (0 : Nat) = 1 := sorry

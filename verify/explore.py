@@ -1,0 +1,620 @@
+"""Exhaustive breadth-first search of the driver model, within bounds.
+
+`explore` visits every reachable state of a scheme in an environment, for all maps that the model
+leaves open (streams, homes, queues), and finds the exact set of reachable faults with a shortest
+counterexample for each.  The result holds within the bounds; for any number of threads, encoders
+and blocks the verdict is the proof's.
+
+A state is one integer: memory in the low bits, then a field per thread.  What a thread can do in
+a given memory is computed once from the table (`verify.semantics`) and remembered as a difference
+to add to the state.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from verify.semantics import (
+    HOLDING,
+    POINTS,
+    RULES,
+    Activity,
+    Atom,
+    Bounds,
+    Event,
+    FaultAt,
+    Memory,
+    Model,
+    State,
+    Step,
+    Test,
+    is_past_acquire,
+)
+from verify.spec import FAULTS, KINDS, Environment, LockScheme
+from verify.trace import Trace, steps_text
+
+__all__ = ["Exploration", "Trace", "edges_of", "explore", "instances_of", "steps_text"]
+
+
+@dataclass
+class Exploration:
+    """What a search found, over all instances that it visited.
+
+    Attributes:
+        instances: The instances; together they cover all maps up to renaming.
+        counterexamples: For each reachable fault, in the order of `FAULTS`, a shortest trace.
+        states, edges: How many were visited, in all instances together.
+        parallel: A run to a fault-free state with two threads past their acquires.
+        encodes_in_parallel: The same with both in `encode`.
+        skip: A run whose last step skips a call because its encoder has no context.
+        deadlock: A run to a state in which a thread is busy, none of the busy ones can step, and
+            there is no fault.
+        exhausted: A run to a state in which a create found the freelist empty: with more blocks
+            there may be more to see.
+        complete: Whether every reachable state was visited.
+    """
+
+    instances: list[Bounds] = field(default_factory=list)
+    counterexamples: dict[str, Trace] = field(default_factory=dict)
+    states: int = 0
+    edges: int = 0
+    parallel: Trace | None = None
+    encodes_in_parallel: Trace | None = None
+    skip: Trace | None = None
+    deadlock: Trace | None = None
+    exhausted: Trace | None = None
+    complete: bool = True
+
+    @property
+    def faults(self) -> frozenset[str]:
+        """The faults that were reached."""
+        return frozenset(self.counterexamples)
+
+    @property
+    def bound_hit(self) -> bool:
+        """Whether the search saw less than the whole model at this number of threads."""
+        return not self.complete or self.exhausted is not None
+
+
+def explore(
+    scheme: LockScheme,
+    env: Environment,
+    threads: int = 2,
+    encoders: int = 2,
+    blocks: int = 2,
+    *,
+    instances: Iterable[Bounds] | None = None,
+    symmetry: bool = False,
+    first_fault: bool = False,
+    max_states: int = 10_000_000,
+) -> Exploration:
+    """Visit all reachable states.
+
+    Args:
+        scheme, env: What to explore.
+        threads, encoders, blocks: The bounds.
+        instances: The instances to visit instead of `instances_of` for these bounds.
+        symmetry: Visit one state of each class of states that differ by renaming threads,
+            encoders and blocks only; counts are then counts of classes.
+        first_fault: Stop at the first fault.
+        max_states: Stop with `complete = False` at this number of states in one instance; a
+            state takes about 300 bytes.
+
+    Returns:
+        What was found.  A shortest counterexample is shortest over all instances.
+    """
+    result = Exploration()
+    if instances is None:
+        instances = instances_of(scheme, env, threads, encoders, blocks)
+    for bounds in instances:
+        result.instances.append(bounds)
+        _Search(scheme, env, bounds, result, symmetry).run(first_fault, max_states)
+        if first_fault and result.counterexamples:
+            result.complete = False
+            break
+    found = result.counterexamples
+    result.counterexamples = {fault: found[fault] for fault in FAULTS if fault in found}
+    return result
+
+
+def instances_of(
+    scheme: LockScheme, env: Environment, threads: int, encoders: int, blocks: int
+) -> list[Bounds]:
+    """The instances to visit so that every stream, home and queue map is covered.
+
+    Maps that differ by renaming threads, encoders, streams or queues only are visited once.  A
+    map that nothing depends on (streams without a stream lock, queues without a queue lock, homes
+    without confinement) is left at its default.
+
+    Raises:
+        ValueError: If a number is less than 1.
+    """
+    default = Bounds(threads, encoders, blocks)
+    scopes = {request.scope for kind in KINDS for request in scheme.locks[kind]}
+    all_streams = _partitions(threads) if "stream" in scopes else [default.streams]
+    all_queues = _partitions(encoders) if "queue" in scopes else [default.queues]
+    all_homes: Iterable[tuple[int, ...]] = [default.homes]
+    if not env.sharedEncoders:
+        all_homes = itertools.product(range(threads), repeat=encoders)
+    seen = set()
+    found = []
+    for streams, queues, homes in itertools.product(all_streams, all_queues, list(all_homes)):
+        names = {
+            (
+                _partition(streams[t] for t in order),
+                _partition(queues[e] for e in places),
+                tuple(order.index(homes[e]) for e in places),
+            )
+            for order in itertools.permutations(range(threads))
+            for places in itertools.permutations(range(encoders))
+        }
+        # Without confinement homes mean nothing, and their default must not tell maps apart.
+        key = min(names if not env.sharedEncoders else {(s, q, ()) for s, q, _ in names})
+        if key not in seen:
+            seen.add(key)
+            found.append(Bounds(threads, encoders, blocks, streams, homes, queues))
+    # The instance with the fewest conflicts first: it has the most runs, thus the shortest ones.
+    found.sort(key=lambda b: (-len(set(b.streams)), -len(set(b.queues)), -len(set(b.homes))))
+    return found
+
+
+def _partition(classes: Iterable[int]) -> tuple[int, ...]:
+    """The map with its values renamed in the order of their first use."""
+    names: dict[int, int] = {}
+    return tuple(names.setdefault(c, len(names)) for c in classes)
+
+
+def _partitions(size: int) -> list[tuple[int, ...]]:
+    return sorted({_partition(p) for p in itertools.product(range(size), repeat=size)})
+
+
+class _Moves(NamedTuple):
+    """What one thread can do in one memory, in packed form.
+
+    `free` and `gated` have the difference that a step makes to the state and its event; gated
+    steps and faults have tests about the other threads.
+    """
+
+    free: tuple[tuple[int, Event], ...]
+    gated: tuple[tuple[int, Event, tuple[Test, ...]], ...]
+    faults: tuple[FaultAt, ...]
+    gated_faults: tuple[tuple[FaultAt, tuple[Test, ...]], ...]
+    exhausted: bool
+
+
+class Packing:
+    """States as integers: memory in the low bits, then a field for each thread.
+
+    Pointers are stored plus one, 0 is none.  A thread's field is an index of `activities`.
+
+    Args:
+        bounds: The instance.
+
+    Attributes:
+        cells: For each cell of memory, ("impl", encoder) and so on, its lowest bit and its width.
+        activities: What a thread can be doing; idle (None) is 0.
+        memory_bits, field_bits: The widths of memory and of a thread's field.
+        memory_mask, field_mask: As many ones.
+        shifts: The lowest bit of each thread's field.
+    """
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self.cells: dict[tuple[str, int], tuple[int, int]] = {}
+        self.memory_bits = 0
+        for name, count, width in (
+            ("impl", bounds.encoders, bounds.blocks.bit_length()),
+            ("owner", bounds.blocks, bounds.encoders.bit_length()),
+            ("ready", bounds.blocks, 1),
+            ("alive", bounds.encoders, 1),
+        ):
+            for index in range(count):
+                self.cells[name, index] = (self.memory_bits, width)
+                self.memory_bits += width
+        self.memory_mask = (1 << self.memory_bits) - 1
+        self.activities: list[Activity | None] = [None]
+        for kind, encoder in itertools.product(KINDS, range(bounds.encoders)):
+            for point in _points_of(kind):
+                blocks = range(bounds.blocks) if point in HOLDING else (None,)
+                self.activities += [Activity(kind, encoder, point, block) for block in blocks]
+        self._codes = {activity: code for code, activity in enumerate(self.activities)}
+        self.field_bits = (len(self.activities) - 1).bit_length()
+        self.field_mask = (1 << self.field_bits) - 1
+        self.shifts = [self.memory_bits + t * self.field_bits for t in range(bounds.threads)]
+        self.bits = self.memory_bits + bounds.threads * self.field_bits
+
+    def pack(self, state: State) -> int:
+        """The integer of a state."""
+        word = self.pack_memory(state.memory)
+        for shift, activity in zip(self.shifts, state.threads, strict=True):
+            word |= self._codes[activity] << shift
+        return word
+
+    def unpack(self, word: int) -> State:
+        """The state of an integer."""
+        threads = (self.activities[word >> shift & self.field_mask] for shift in self.shifts)
+        return State(tuple(threads), self.unpack_memory(word & self.memory_mask))
+
+    def code(self, activity: Activity | None) -> int:
+        """The value of a thread's field."""
+        return self._codes[activity]
+
+    def pack_memory(self, memory: Memory) -> int:
+        """The low bits of a state."""
+        word = 0
+        for name, pointers in (("impl", memory.impl), ("owner", memory.owner)):
+            for index, pointer in enumerate(pointers):
+                if pointer is not None:
+                    word |= pointer + 1 << self.cells[name, index][0]
+        for name, flags in (("ready", memory.ready), ("alive", memory.alive)):
+            for index, flag in enumerate(flags):
+                word |= flag << self.cells[name, index][0]
+        return word
+
+    def unpack_memory(self, word: int) -> Memory:
+        """What `pack_memory` packed."""
+
+        def cells(name: str, count: int) -> Iterator[int]:
+            for index in range(count):
+                shift, width = self.cells[name, index]
+                yield word >> shift & (1 << width) - 1
+
+        encoders, blocks = self._bounds.encoders, self._bounds.blocks
+        return Memory(
+            tuple(value - 1 if value else None for value in cells("impl", encoders)),
+            tuple(value - 1 if value else None for value in cells("owner", blocks)),
+            tuple(map(bool, cells("ready", blocks))),
+            tuple(map(bool, cells("alive", encoders))),
+        )
+
+
+def _points_of(kind: str) -> list[str]:
+    """The program points that an operation has, but idle, in the order of `POINTS`."""
+    found = {rule.source for rule in RULES if kind in rule.kinds}
+    return [point for point in POINTS[1:] if point in found]
+
+
+class PackedModel:
+    """The model over packed states.
+
+    Args:
+        scheme, env, bounds: As for `Model`.
+    """
+
+    def __init__(self, scheme: LockScheme, env: Environment, bounds: Bounds) -> None:
+        self.model = Model(scheme, env, bounds)
+        self.bounds = bounds
+        self.packing = Packing(bounds)
+        self.initial = self.packing.pack(self.model.initial())
+        self._moves: list[dict[int, _Moves]] = [{} for _ in range(bounds.threads)]
+        self._drops: dict[int, list[tuple[int, Event, tuple[Test, ...]]]] = {}
+        self._excluded: dict[tuple[int, int, int, int], bool] = {}
+        self._memories: dict[int, Memory] = {}
+
+    def expand(self, word: int) -> tuple[list[tuple[int, Event]], list[FaultAt], bool, bool]:
+        """The steps and faults of a state.
+
+        Returns:
+            The successors with their events; the faults; whether a busy thread can step; whether
+            a create finds no free block.
+        """
+        packing = self.packing
+        mask, memory = packing.field_mask, word & packing.memory_mask
+        codes = [word >> shift & mask for shift in packing.shifts]
+        steps: list[tuple[int, Event]] = []
+        faults: list[FaultAt] = []
+        exhausted = moving = False
+        for thread, code in enumerate(codes):
+            key = code << packing.memory_bits | memory
+            moves = self._moves[thread].get(key)
+            if moves is None:
+                moves = self._moves[thread][key] = self._compute(thread, code, memory)
+            before = len(steps)
+            for delta, event in moves.free:
+                steps.append((word + delta, event))
+            for delta, event, tests in moves.gated:
+                if self._context_holds(tests, codes, thread, event.e):
+                    steps.append((word + delta, event))
+            if code:
+                moving = moving or len(steps) > before
+                exhausted = exhausted or moves.exhausted
+                faults += moves.faults
+                for fault, tests in moves.gated_faults:
+                    if self._context_holds(tests, codes, thread, fault.e):
+                        faults.append(fault)
+        drops = self._drops.get(memory)
+        if drops is None:
+            drops = self._drops[memory] = [
+                (packing.pack_memory(step.memory) - memory, step.event, step.tests)
+                for step in self.model.drops(self._memory(memory))
+            ]
+        for delta, event, tests in drops:
+            if self._context_holds(tests, codes, None, event.e):
+                steps.append((word + delta, event))
+        return steps, faults, moving, exhausted
+
+    def _memory(self, word: int) -> Memory:
+        memory = self._memories.get(word)
+        if memory is None:
+            memory = self._memories[word] = self.packing.unpack_memory(word)
+        return memory
+
+    def _compute(self, thread: int, code: int, word: int) -> _Moves:
+        memory, activity = self._memory(word), self.packing.activities[code]
+        shift = self.packing.shifts[thread]
+
+        def delta(step: Step) -> int:
+            field_delta = self.packing.code(step.activity) - code
+            return (field_delta << shift) + self.packing.pack_memory(step.memory) - word
+
+        steps = self.model.thread_steps(thread, activity, memory)
+        faults = self.model.thread_faults(thread, activity, memory) if activity else []
+        return _Moves(
+            tuple((delta(step), step.event) for step in steps if not step.tests),
+            tuple((delta(step), step.event, step.tests) for step in steps if step.tests),
+            tuple(fault for fault, tests in faults if not tests),
+            tuple((fault, tests) for fault, tests in faults if tests),
+            activity is not None and activity.point == "checked" and not steps,
+        )
+
+    def _context_holds(
+        self, tests: tuple[Test, ...], codes: list[int], thread: int | None, encoder: int
+    ) -> bool:
+        """`Model._context_holds` on packed fields."""
+        activities = self.packing.activities
+        for test in tests:
+            value = test.atom is not Atom.ACCOMPANIED
+            for other, code in enumerate(codes):
+                if not code or other == thread:
+                    continue
+                activity = activities[code]
+                if activity is None:
+                    continue
+                if test.atom is Atom.UNUSED:
+                    value = value and activity.encoder != encoder
+                elif thread is not None and test.atom is Atom.UNBLOCKED:
+                    value = value and not self._blocks(other, code, thread, codes[thread])
+                elif thread is not None:
+                    mine = activities[codes[thread]]
+                    value = value or (
+                        mine is not None
+                        and (activity.encoder, activity.point) == (encoder, mine.point)
+                    )
+            if value != test.value:
+                return False
+        return True
+
+    def _blocks(self, other: int, held: int, thread: int, wanted: int) -> bool:
+        key = (other, held, thread, wanted)
+        blocked = self._excluded.get(key)
+        if blocked is None:
+            holder, waiter = self.packing.activities[held], self.packing.activities[wanted]
+            blocked = self._excluded[key] = (
+                holder is not None
+                and waiter is not None
+                and is_past_acquire(holder)
+                and self.model.excludes(
+                    (other, holder.kind, holder.encoder), (thread, waiter.kind, waiter.encoder)
+                )
+            )
+        return blocked
+
+
+class Symmetry:
+    """The renamings of threads, encoders and blocks that leave an instance as it is.
+
+    Args:
+        packed: The model; its maps decide which threads and encoders can be renamed.
+    """
+
+    def __init__(self, packed: PackedModel) -> None:
+        bounds, env = packed.bounds, packed.model.env
+        self._packing = packed.packing
+        scopes = {r.scope for kind in KINDS for r in packed.model.requests(kind)}
+        self._renamings = []
+        for threads in itertools.permutations(range(bounds.threads)):
+            for encoders in itertools.permutations(range(bounds.encoders)):
+                # threads[t] is the new name of t
+                same_homes = env.sharedEncoders or all(
+                    bounds.homes[encoders[e]] == threads[bounds.homes[e]]
+                    for e in range(bounds.encoders)
+                )
+                same_streams = "stream" not in scopes or _same_partition(bounds.streams, threads)
+                same_queues = "queue" not in scopes or _same_partition(bounds.queues, encoders)
+                if same_homes and same_streams and same_queues:
+                    self._renamings += [
+                        _Renaming(self._packing, threads, encoders, blocks)
+                        for blocks in itertools.permutations(range(bounds.blocks))
+                    ]
+
+    def representative(self, word: int) -> int:
+        """The least of the states that a state can be renamed to."""
+        return min(renaming(word) for renaming in self._renamings)
+
+
+def _same_partition(classes: tuple[int, ...], renamed: tuple[int, ...]) -> bool:
+    """Whether renaming keeps apart, and together, what the map keeps apart and together."""
+    return all(
+        (classes[i] == classes[j]) == (classes[renamed[i]] == classes[renamed[j]])
+        for i, j in itertools.combinations(range(len(classes)), 2)
+    )
+
+
+class _Renaming:
+    """One renaming, as a function on packed states."""
+
+    def __init__(
+        self,
+        packing: Packing,
+        threads: tuple[int, ...],
+        encoders: tuple[int, ...],
+        blocks: tuple[int, ...],
+    ) -> None:
+        self._packing, self._encoders, self._blocks = packing, encoders, blocks
+        self._moves = [(packing.shifts[t], packing.shifts[threads[t]]) for t in range(len(threads))]
+        self._fields = [
+            packing.code(
+                activity
+                and activity._replace(
+                    encoder=encoders[activity.encoder],
+                    block=None if activity.block is None else blocks[activity.block],
+                )
+            )
+            for activity in packing.activities
+        ]
+        self._memories: dict[int, int] = {}
+
+    def __call__(self, word: int) -> int:
+        memory = word & self._packing.memory_mask
+        renamed = self._memories.get(memory)
+        if renamed is None:
+            renamed = self._memories[memory] = self._rename(memory)
+        mask = self._packing.field_mask
+        for source, target in self._moves:
+            renamed |= self._fields[word >> source & mask] << target
+        return renamed
+
+    def _rename(self, word: int) -> int:
+        memory = self._packing.unpack_memory(word)
+        old_encoder = [self._encoders.index(e) for e in range(len(self._encoders))]
+        old_block = [self._blocks.index(b) for b in range(len(self._blocks))]
+        impl = (memory.impl[e] for e in old_encoder)
+        owner = (memory.owner[b] for b in old_block)
+        return self._packing.pack_memory(
+            Memory(
+                tuple(None if b is None else self._blocks[b] for b in impl),
+                tuple(None if e is None else self._encoders[e] for e in owner),
+                tuple(memory.ready[b] for b in old_block),
+                tuple(memory.alive[e] for e in old_encoder),
+            )
+        )
+
+
+class _Search:
+    """A breadth-first search of one instance; what it finds goes into `result`."""
+
+    def __init__(
+        self,
+        scheme: LockScheme,
+        env: Environment,
+        bounds: Bounds,
+        result: Exploration,
+        symmetry: bool,
+    ) -> None:
+        self._packed = PackedModel(scheme, env, bounds)
+        self._result = result
+        self._canonical: Callable[[int], int] | None = None
+        if symmetry:
+            self._canonical = Symmetry(self._packed).representative
+        # A state's predecessor; breadth first, so the way back is a shortest run.
+        self._parents: dict[int, int] = {}
+
+    def run(self, first_fault: bool, max_states: int) -> None:
+        """Visit everything, or stop early as told."""
+        canonical, parents, result = self._canonical, self._parents, self._result
+        start = self._packed.initial
+        parents[start] = start
+        queue = [start]
+        edges = 0
+        for word in queue:  # grows
+            steps, faults, moving, exhausted = self._packed.expand(word)
+            edges += len(steps)
+            for fault in faults:
+                self._found(word, fault)
+            if faults and first_fault:
+                break
+            self._look(word, steps, faults, moving, exhausted)
+            for after, _ in steps:
+                if canonical:
+                    after = canonical(after)  # noqa: PLW2901
+                if after not in parents:
+                    parents[after] = word
+                    queue.append(after)
+            if len(queue) > max_states:
+                result.complete = False
+                break
+        result.states += len(queue)
+        result.edges += edges
+
+    def _found(self, word: int, fault: FaultAt) -> None:
+        known = self._result.counterexamples.get(fault.fault)
+        if known is None or known.bounds != self._packed.bounds:
+            trace = self._trace(word, fault)
+            if known is None or len(trace.events) < len(known.events):
+                self._result.counterexamples[fault.fault] = trace
+
+    def _look(
+        self,
+        word: int,
+        steps: list[tuple[int, Event]],
+        faults: list[FaultAt],
+        moving: bool,
+        exhausted: bool,
+    ) -> None:
+        """Collect the witnesses that are still missing."""
+        result = self._result
+        if exhausted and result.exhausted is None:
+            result.exhausted = self._trace(word)
+        if faults:
+            return
+        if result.skip is None and any(is_skip(event) for _, event in steps):
+            last, events = self._run(word)
+            skip = next(event for _, event in self._packed.expand(last)[0] if is_skip(event))
+            result.skip = Trace(self._packed.bounds, (*events, skip))
+        if not moving and not exhausted and result.deadlock is None and self._busy(word):
+            result.deadlock = self._trace(word)
+        if result.parallel is None or result.encodes_in_parallel is None:
+            inside = [a for a in self._packed.packing.unpack(word).threads if is_past_acquire(a)]
+            if len(inside) >= 2 and result.parallel is None:
+                result.parallel = self._trace(word)
+            if sum(a is not None and a.kind == "encode" for a in inside) >= 2:
+                result.encodes_in_parallel = result.encodes_in_parallel or self._trace(word)
+
+    def _busy(self, word: int) -> bool:
+        return word >> self._packed.packing.memory_bits != 0
+
+    def _trace(self, word: int, fault: FaultAt | None = None) -> Trace:
+        """The run to a visited state, with the fault of that name there."""
+        last, events = self._run(word)
+        if fault is not None:
+            # In a symmetric state it is another thread's.
+            faults = self._packed.expand(last)[1]
+            fault = next(f for f in faults if f.fault == fault.fault)
+        return Trace(self._packed.bounds, tuple(events), fault)
+
+    def _run(self, word: int) -> tuple[int, list[Event]]:
+        """The run to a visited state, or to one that it represents, and that state."""
+        path = [word]
+        while self._parents[path[-1]] != path[-1]:
+            path.append(self._parents[path[-1]])
+        path.reverse()
+        # Representatives of symmetric states need not follow one another; states of their
+        # classes do.
+        here, events = path[0], []
+        for target in path[1:]:
+            for after, event in self._packed.expand(here)[0]:
+                if target == (self._canonical(after) if self._canonical else after):
+                    events.append(event)
+                    here = after
+                    break
+        return here, events
+
+
+def is_skip(event: Event) -> bool:
+    """Whether a step is a call that the guard skips because the encoder has no context."""
+    return (event.kind, event.event, event.pc) == ("encode", "load", "finished")
+
+
+def edges_of(packed: PackedModel) -> Iterator[tuple[int, Event, int]]:
+    """All labelled edges between reachable states of an instance, packed, for comparisons."""
+    seen = {packed.initial}
+    queue = [packed.initial]
+    for word in queue:  # grows
+        for after, event in packed.expand(word)[0]:
+            yield word, event, after
+            if after not in seen:
+                seen.add(after)
+                queue.append(after)

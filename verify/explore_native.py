@@ -1,0 +1,511 @@
+"""The native search: C++ that is generated from the table of micro-steps, one program an instance.
+
+`explore` here has the result of `verify.explore.explore`, at tens of millions of edges a second
+and about twenty bytes a state.  The generated program is compiled on first use and kept in the user's
+cache, under a name that covers its whole source and the compiler's options.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from verify import resources
+from verify.engines.leanlib import cache_dir
+from verify.errors import VerifyError
+from verify.explore import Exploration, PackedModel, instances_of
+from verify.semantics import (
+    FAULT_RULES,
+    HOLDING,
+    POINTS,
+    RULES,
+    STATIC,
+    Activity,
+    Atom,
+    Block,
+    Bounds,
+    Effect,
+    Event,
+    Model,
+    Rule,
+    Test,
+)
+from verify.spec import FAULTS, KINDS, Environment, LockScheme
+from verify.trace import Trace
+
+MAX_BITS = 62
+"""Wider states do not fit the engine's words."""
+
+DEFAULT_MEMORY = 4 << 30
+_FLAGS = ("-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror")
+_TIME_LIMIT = 300
+"""Seconds for the compiler."""
+
+Progress = Callable[[int, int, float], None]
+"""Called now and then with the number of states, of edges, and seconds."""
+
+
+class NoCompilerError(VerifyError):
+    """No C++ compiler, so nothing was decided (exit code 2, undetermined)."""
+
+    exit_code = 2
+
+
+@dataclass
+class Performance:
+    """What a native search cost.
+
+    Attributes:
+        states, edges: How many were visited.
+        seconds: Time of the search, without compiling.
+        bytes: The most memory that states took.
+        out_of_memory: Whether the memory limit stopped it.
+    """
+
+    states: int = 0
+    edges: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+    out_of_memory: bool = False
+
+
+def explore(
+    scheme: LockScheme,
+    env: Environment,
+    threads: int = 2,
+    encoders: int = 2,
+    blocks: int = 2,
+    *,
+    instances: Iterable[Bounds] | None = None,
+    memory: int = DEFAULT_MEMORY,
+    max_states: int = 1 << 40,
+    traces: bool = True,
+    progress: Progress | None = None,
+    performance: Performance | None = None,
+) -> Exploration:
+    """Visit all reachable states with the native engine.
+
+    Args:
+        scheme, env, threads, encoders, blocks, instances: As for `verify.explore.explore`.
+        memory: Bytes for states; the search stops with `complete = False` when they do not do.
+        max_states: It stops there as well, in each instance.
+        traces: Whether to find shortest runs, in a second search that is as deep as they are
+            long; without it the counterexamples of the result are empty runs.
+        progress: Told now and then how far it is.
+        performance: Filled with what it cost.
+
+    Raises:
+        VerifyError: If the instance is too large for the engine, it cannot be compiled, or it
+            fails; `NoCompilerError` if there is no compiler.
+    """
+    result = Exploration()
+    cost = performance if performance is not None else Performance()
+    for bounds in instances or instances_of(scheme, env, threads, encoders, blocks):
+        result.instances.append(bounds)
+        packed = PackedModel(scheme, env, bounds)
+        program = build(source(packed))
+        found = _run(program, memory, max_states, None, progress)
+        result.states += found["states"]
+        result.edges += found["edges"]
+        result.complete = result.complete and found["complete"]
+        cost.states += found["states"]
+        cost.edges += found["edges"]
+        cost.seconds += found["seconds"]
+        cost.bytes = max(cost.bytes, found["bytes"])
+        cost.out_of_memory = cost.out_of_memory or found["out_of_memory"]
+        witnesses = found["found"]
+        if traces and witnesses:
+            depth = max(witness["depth"] for witness in witnesses.values())
+            witnesses = _run(program, memory, max_states, depth, progress)["found"]
+        _collect(result, packed, witnesses)
+    order = result.counterexamples
+    result.counterexamples = {fault: order[fault] for fault in FAULTS if fault in order}
+    return result
+
+
+def _collect(result: Exploration, packed: PackedModel, witnesses: dict[str, Any]) -> None:
+    """Add what one instance showed."""
+    for name, witness in witnesses.items():
+        words = witness.get("words", [packed.initial])
+        events = _events(packed, words)
+        if name in FAULTS:
+            faults = packed.expand(words[-1])[1]
+            fault = next((f for f in faults if f.fault == name), None)
+            known = result.counterexamples.get(name)
+            if known is None or len(events) < len(known.events):
+                result.counterexamples[name] = Trace(packed.bounds, events, fault)
+        elif getattr(result, name) is None:
+            setattr(result, name, Trace(packed.bounds, events))
+
+
+def _events(packed: PackedModel, words: list[int]) -> tuple[Event, ...]:
+    """The labels of a run.  The Python model must have each step: two engines, one table."""
+    events = []
+    for here, there in itertools.pairwise(words):
+        labels = [event for after, event in packed.expand(here)[0] if after == there]
+        if not labels:
+            raise VerifyError(
+                f"the native engine steps from {here:#x} to {there:#x} and the model does not; "
+                "report this as a bug"
+            )
+        events.append(labels[0])
+    return tuple(events)
+
+
+def _run(
+    program: Path, memory: int, max_states: int, depth: int | None, progress: Progress | None
+) -> dict[str, Any]:
+    command = [str(program), str(memory), str(max_states)]
+    if depth is not None:
+        command.append(str(depth))
+    result: dict[str, Any] | None = None
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            for line in process.stdout or ():
+                value = json.loads(line)
+                if "progress" not in value:
+                    result = value
+                elif progress is not None:
+                    progress(value["states"], value["edges"], value["seconds"])
+        except BaseException:  # an interrupt must not leave the search running
+            process.kill()
+            raise
+    if process.returncode != 0 or result is None:
+        raise VerifyError(
+            f"{program}: the native search ended with code {process.returncode}; "
+            "give it less with --memory, or use --engine python"
+        )
+    return result
+
+
+# --- Compiling ------------------------------------------------------------------------------------
+
+
+def compiler() -> str:
+    """The C++ compiler: `CXX`, or the first of g++, clang++, c++ that is installed.
+
+    Raises:
+        NoCompilerError: If there is none.
+    """
+    for name in (os.environ.get("CXX"), "g++", "clang++", "c++"):
+        if name and shutil.which(name):
+            return name
+    raise NoCompilerError("no C++ compiler; install g++ (apt install g++) or use --engine python")
+
+
+def build(text: str) -> Path:
+    """Compile a source, or find it compiled.
+
+    Returns:
+        The program, in the user's cache.
+
+    Raises:
+        VerifyError: If it does not compile or the cache cannot be written.
+    """
+    name = compiler()
+    key = hashlib.sha256("\0".join((text, _version(name), *_FLAGS)).encode()).hexdigest()[:24]
+    directory = cache_dir() / "explore"
+    program = directory / f"engine-{key}"
+    if program.is_file():
+        return program
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=directory) as work:
+            file, output = Path(work) / "engine.cpp", Path(work) / "engine"
+            file.write_text(text, encoding="utf-8")
+            done = subprocess.run(
+                [name, *_FLAGS, str(file), "-o", str(output)],
+                capture_output=True,
+                text=True,
+                timeout=_TIME_LIMIT,
+                check=False,
+            )
+            if done.returncode != 0:
+                first = next((line for line in done.stderr.splitlines() if "error" in line), "")
+                raise VerifyError(f"{name}: the native engine does not compile: {first[:200]}")
+            # Renamed when it is whole: two processes may compile the same program at once.
+            output.replace(program)
+    except OSError as error:
+        raise VerifyError(
+            f"{error.filename or directory}: {error.strerror}; the cache must be writable "
+            "(VERIFY_CACHE_DIR names another)"
+        ) from None
+    return program
+
+
+@functools.cache
+def _version(name: str) -> str:
+    done = subprocess.run([name, "--version"], capture_output=True, text=True, check=False)
+    return done.stdout
+
+
+# --- Generating -----------------------------------------------------------------------------------
+
+
+def source(packed: PackedModel) -> str:
+    """The C++ source of the search of an instance.
+
+    Raises:
+        VerifyError: If a state does not fit a word.
+    """
+    import jinja2
+
+    bounds, packing = packed.bounds, packed.packing
+    if packing.bits > MAX_BITS:
+        raise VerifyError(
+            f"{bounds}: a state has {packing.bits} bits, the native engine takes {MAX_BITS}; "
+            "use fewer, or --engine python"
+        )
+    if len(KINDS) * bounds.encoders >= 63:
+        raise VerifyError(f"{bounds}: the native engine takes at most 15 encoders")
+    writer = _Writer(packed)
+    operations = writer.operations
+    inside = [
+        0 if a is None or a.point == "dispatched" else 1 + operations.index((a.kind, a.encoder))
+        for a in packing.activities
+    ]
+    excluded = [
+        [
+            [
+                sum(
+                    1 << 1 + number
+                    for number, (k, e) in enumerate(operations)
+                    if packed.model.excludes((u, k, e), (t, kind, encoder))
+                )
+                for u in range(bounds.threads)
+            ]
+            for kind, encoder in operations
+        ]
+        for t in range(bounds.threads)
+    ]
+    template = resources.root() / "native" / "explore" / "engine.cpp.j2"
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        # C++, not HTML; nothing here comes from a user.
+        autoescape=False,  # noqa: S701
+    )
+    return environment.from_string(template.read_text(encoding="utf-8")).render(
+        threads=bounds.threads,
+        field_bits=packing.field_bits,
+        memory_bits=packing.memory_bits,
+        initial=packed.initial,
+        faults=FAULTS,
+        encoder_of=[0 if a is None else a.encoder + 1 for a in packing.activities],
+        inside_of=inside,
+        place_of=[
+            0 if a is None else POINTS.index(a.point) * bounds.encoders + a.encoder + 1
+            for a in packing.activities
+        ],
+        operations=len(operations),
+        excluded=excluded,
+        cases=[writer.case(code, activity) for code, activity in enumerate(packing.activities)],
+        drops=writer.drops(),
+        encode_first=KINDS.index("encode") * bounds.encoders,
+        encode_last=(KINDS.index("encode") + 1) * bounds.encoders,
+    )
+
+
+@dataclass
+class _Words:
+    """A conjunction of conditions on the cells of memory, as C++.
+
+    Equalities are merged into one masked comparison.
+    """
+
+    mask: int = 0
+    value: int = 0
+    others: list[str] = field(default_factory=list)
+
+    def equal(self, cell: tuple[int, int], value: int) -> None:
+        self.mask |= ((1 << cell[1]) - 1) << cell[0]
+        self.value |= value << cell[0]
+
+    def differ(self, cell: tuple[int, int], value: int) -> None:
+        mask = ((1 << cell[1]) - 1) << cell[0]
+        self.others.append(f"(w & {mask:#x}ull) != {value << cell[0]:#x}ull")
+
+    def text(self) -> str:
+        parts = [f"(w & {self.mask:#x}ull) == {self.value:#x}ull"] if self.mask else []
+        return " && ".join(parts + self.others) or "true"
+
+
+class _Writer:
+    """Turns the table into conditions and changes on packed words."""
+
+    def __init__(self, packed: PackedModel) -> None:
+        self._packed = packed
+        self._packing = packed.packing
+        self._model: Model = packed.model
+        self.operations = [(k, e) for k in KINDS for e in range(packed.bounds.encoders)]
+
+    def case(self, code: int, activity: Activity | None) -> dict[str, Any]:
+        """What a thread can do whose field is `code`."""
+        if activity is None:
+            doing, comment = self.operations, "idle"
+        else:
+            doing = [(activity.kind, activity.encoder)]
+            held = "" if activity.block is None else f" with block {activity.block}"
+            comment = f"{activity.kind} on {activity.encoder}: {activity.point}{held}"
+        source = activity.point if activity else "idle"
+        held_block = activity.block if activity else None
+        steps = [
+            step
+            for rule in RULES
+            if rule.source == source
+            for kind, encoder in doing
+            if kind in rule.kinds
+            for step in self._steps(rule, kind, encoder, held_block)
+        ]
+        faults = [
+            {"index": FAULTS.index(rule.fault), "condition": condition}
+            for rule in FAULT_RULES
+            if rule.source == source and activity is not None and activity.kind in rule.kinds
+            for condition in self._conditions(
+                rule.guard, Block.NONE, activity.kind, activity.encoder, held_block
+            ).values()
+        ]
+        conditions = [step["condition"] for step in steps]
+        dry = " || ".join(conditions) if source == "checked" else ""
+        return {
+            "code": code,
+            "comment": comment,
+            "steps": steps,
+            "faults": faults,
+            "exhausted": dry,
+        }
+
+    def drops(self) -> list[dict[str, str]]:
+        """The steps that no thread does."""
+        return [
+            {"condition": condition, "change": self._change(rule.effects, encoder, block)}
+            for rule in RULES
+            if rule.source is None
+            for encoder in range(self._packed.bounds.encoders)
+            for block, condition in self._conditions(
+                rule.guard, rule.block, None, encoder, None
+            ).items()
+        ]
+
+    def _steps(self, rule: Rule, kind: str, encoder: int, held: int | None) -> list[dict[str, str]]:
+        found = []
+        for block, condition in self._conditions(
+            rule.guard, rule.block, kind, encoder, held
+        ).items():
+            after = None
+            if rule.target is not None and rule.target != "idle":
+                kept = block if rule.target in HOLDING else None
+                after = Activity(kind, encoder, rule.target, kept)
+            change = self._change(rule.effects, encoder, block)
+            code = str(self._packing.code(after))
+            found.append({"condition": condition, "change": change, "after": code})
+        return found
+
+    def _conditions(
+        self,
+        guard: tuple[Test, ...],
+        block: Block,
+        kind: str | None,
+        encoder: int,
+        held: int | None,
+    ) -> dict[int | None, str]:
+        """For each block that a step can be about, the condition under which it is enabled."""
+        blocks = range(self._packed.bounds.blocks)
+        about_impl = {Atom.IMPL_OWNED, Atom.IMPL_READY} & {test.atom for test in guard}
+        found: dict[int | None, str] = {}
+        # `impl` is the value of the encoder's pointer where the guard looks behind it.
+        if block is Block.ANY:
+            cases: list[tuple[int | None, int | None]] = [(b, None) for b in blocks]
+        elif block is Block.IMPL or about_impl:
+            cases = [(b, b) for b in blocks]
+        else:
+            cases = [(held if block is Block.HELD else None, None)]
+        for about, impl in cases:
+            condition = self._condition(guard, kind, encoder, held, about, impl)
+            if condition is not None:
+                found[about] = condition
+        return found
+
+    def _condition(
+        self,
+        guard: tuple[Test, ...],
+        kind: str | None,
+        encoder: int,
+        held: int | None,
+        block: int | None,
+        impl: int | None,
+    ) -> str | None:
+        cells, words, context = self._packing.cells, _Words(), []
+        if impl is not None:
+            words.equal(cells["impl", encoder], impl + 1)
+        for test in guard:
+            atom, wanted = test.atom, test.value
+            sign = "" if wanted else "!"
+            if atom is Atom.HOME:
+                home = self._packed.bounds.homes[encoder]
+                context.append(f"T {'==' if wanted else '!='} {home}")
+            elif atom in STATIC:
+                if self._model.flags[atom] != wanted:
+                    return None
+            elif atom is Atom.ALIVE:
+                words.equal(cells["alive", encoder], int(wanted))
+            elif atom is Atom.IMPL:
+                if impl is None and wanted:
+                    words.differ(cells["impl", encoder], 0)
+                elif impl is None:
+                    words.equal(cells["impl", encoder], 0)
+                elif not wanted:
+                    return None
+            elif atom is Atom.IMPL_READY and impl is not None:
+                words.equal(cells["ready", impl], int(wanted))
+            elif atom is Atom.UNUSED:
+                context.append(f"{sign}unused(w, {encoder})")
+            elif atom is Atom.UNBLOCKED and kind is not None:
+                operation = self.operations.index((kind, encoder))
+                context.append(f"{sign}unblocked(w, T, {operation})")
+            elif atom is Atom.ACCOMPANIED:
+                context.append(f"{sign}accompanied(w, T)")
+            else:
+                place = {
+                    Atom.IMPL_OWNED: (impl, encoder + 1),
+                    Atom.HELD_OWNED: (held, encoder + 1),
+                    Atom.BLOCK_FREE: (block, 0),
+                }[atom]
+                if place[0] is None:
+                    raise ValueError(f"{atom.name} is about a block; the rule has none")
+                compare = words.equal if wanted else words.differ
+                compare(cells["owner", place[0]], place[1])
+        return " && ".join(part for part in (words.text(), *context) if part != "true") or "true"
+
+    def _change(self, effects: tuple[Effect, ...], encoder: int, block: int | None) -> str:
+        """What a step does to memory, as C++ that follows the word."""
+        mask = value = 0
+        for effect in effects:
+            name, index, new = {
+                Effect.OWN: ("owner", block, encoder + 1),
+                Effect.FREE: ("owner", block, 0),
+                Effect.SPOIL: ("ready", block, 0),
+                Effect.INITIALISE: ("ready", block, 1),
+                Effect.POINT: ("impl", encoder, 0 if block is None else block + 1),
+                Effect.CLEAR: ("impl", encoder, 0),
+                Effect.KILL: ("alive", encoder, 0),
+            }[effect]
+            if index is None:
+                raise ValueError(f"{effect.name} writes to a block; the rule has none")
+            shift, width = self._packing.cells[name, index]
+            mask |= ((1 << width) - 1) << shift
+            value |= new << shift
+        return f" & ~{mask:#x}ull | {value:#x}ull" if mask else ""
+
+
+__all__ = ["NoCompilerError", "Performance", "build", "explore", "source"]

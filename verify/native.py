@@ -1,0 +1,737 @@
+"""The native guard, its scheduler and its harness: built on first use, bound with ctypes.
+
+What needs a C++ compiler is built where there is one, into the user's cache, under a key of
+everything that goes into it (sources, the strategy table generated from the spec, compiler,
+options).  Two processes may build at once: each builds in a directory of its own and renames.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from verify import resources
+from verify.errors import EngineMissing, VerifyError
+from verify.semantics import HOLDING, Activity, Bounds, Event, Memory, State
+from verify.spec import KINDS, MODES, SCOPES, Environment, LockScheme, Spec
+
+ABI = 1
+NONE = 255
+_WARNINGS = ("-Wall", "-Wextra", "-Werror")
+_BUILD_SECONDS = 300
+_LETTERS = dict(zip(KINDS, "cedk", strict=True))
+
+_CORE = ("core/guard.cpp", "core/lock.cpp", "core/lock_table.cpp", "core/thread.cpp")
+_FAKE = ("drivers/fake/fake_driver.cpp",)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something to build from `native/`.
+
+    Attributes:
+        name: Of the file that is made.
+        sources: Relative to `native/`.
+        options: For compiling and linking, beyond the common ones.
+        libraries: After the sources.
+        shared: Whether it is a shared library.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    shared: bool = False
+
+
+LIBRARY = Target(
+    "libmpsv.dylib" if sys.platform == "darwin" else "libmpsv.so",
+    (
+        *_CORE,
+        *_FAKE,
+        "sched/fiber.cpp",
+        "sched/session.cpp",
+        "sched/schedule.cpp",
+        "sched/explorer.cpp",
+        "capi/mpsv.cpp",
+    ),
+    ("-O2",),
+    shared=True,
+)
+"""The guard under the deterministic scheduler, for ctypes."""
+
+STRESS = Target(
+    "mpsv_stress", (*_CORE, *_FAKE, "drivers/fake/free_run.cpp", "capi/stress_main.cpp"), ("-O2",)
+)
+"""The free-running harness."""
+
+STRESS_TSAN = Target(
+    "mpsv_stress_tsan", STRESS.sources, ("-O1", "-g", "-fsanitize=thread")
+)
+"""The same under ThreadSanitizer, in a process of its own."""
+
+
+def strategies_header(spec: Spec) -> str:
+    """The native strategy table, `strategies.hpp`.
+
+    Args:
+        spec: Its strategies are the table, in its order.
+    """
+    rows = []
+    for strategy in spec.strategies:
+        locks = []
+        for kind in KINDS:
+            requests = strategy.scheme.locks[kind]
+            words = ", ".join(f"{{Scope::{r.scope}, Mode::{r.mode}}}" for r in requests)
+            locks.append(f"        /* {kind} */ {{{len(requests)}, {{{words}}}}},")
+        check = "true" if strategy.scheme.check else "false"
+        rows += [f'    {{"{strategy.name}", {{{check}, {{', *locks, "    }}},"]
+    return "\n".join(
+        [
+            "// Generated from the spec by verify.native; do not edit.",
+            "#pragma once",
+            "",
+            '#include "core/scheme.hpp"',
+            "",
+            "namespace mpsverify {",
+            "",
+            "inline constexpr Strategy kStrategies[] = {",
+            *rows,
+            "};",
+            "",
+            "}  // namespace mpsverify",
+            "",
+        ]
+    )
+
+
+def compiler() -> str:
+    """The C++ compiler: `$CXX`, or the first of g++ and clang++.
+
+    Raises:
+        EngineMissing: There is none.
+    """
+    wanted = os.environ.get("CXX")
+    for name in [wanted] if wanted else ["g++", "clang++"]:
+        path = shutil.which(name)
+        if path is not None:
+            return path
+    what = f"CXX={wanted} is not a program" if wanted else "no C++ compiler found"
+    raise EngineMissing(f"{what}: install one (apt-get install g++) or set CXX")
+
+
+def build(target: Target, spec: Spec, source: Path | None = None) -> Path:
+    """Build a target, or find it built.
+
+    Args:
+        target: What to build.
+        spec: Its strategies become the table.
+        source: A directory like `native/`; None for the shipped one.
+
+    Returns:
+        The file, in the user's cache.
+
+    Raises:
+        EngineMissing: There is no compiler, or it cannot do what the target needs.
+        VerifyError: The sources do not compile, or the cache cannot be written.
+    """
+    from verify.engines.leanlib import cache_dir
+
+    source = source or resources.root() / "native"
+    cxx = compiler()
+    header = strategies_header(spec)
+    key = _key(target, source, cxx, header)
+    file = cache_dir() / "native" / key / target.name
+    if file.is_file():
+        return file
+    try:
+        file.parent.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".build-", dir=file.parent.parent) as scratch:
+            directory = Path(scratch)
+            made = directory / "made"
+            made.mkdir()
+            (directory / "strategies.hpp").write_text(header, encoding="utf-8")
+            _compile(target, source, cxx, directory, made / target.name)
+            try:
+                made.rename(file.parent)
+            except OSError:
+                if not file.is_file():  # not another process that was quicker
+                    raise
+    except OSError as error:
+        raise VerifyError(
+            f"{error.filename or file.parent}: {error.strerror or error}; the cache must be "
+            "writable and have about 20 MB (set VERIFY_CACHE_DIR to another directory)"
+        ) from None
+    return file
+
+
+def _key(target: Target, source: Path, cxx: str, header: str) -> str:
+    digest = hashlib.sha256()
+    try:
+        version = subprocess.run(
+            [cxx, "--version"], capture_output=True, timeout=10, check=False
+        ).stdout
+        files = sorted(p for p in source.rglob("*") if p.suffix in (".hpp", ".cpp", ".h", ".mm"))
+        parts = [repr(target).encode(), cxx.encode(), version, header.encode()]
+        for path in files:
+            parts += [str(path.relative_to(source)).encode(), path.read_bytes()]
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineMissing(f"{cxx}: cannot be used: {error}; set CXX to another one") from None
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()[:32]
+
+
+def _compile(target: Target, source: Path, cxx: str, directory: Path, output: Path) -> None:
+    if not (source / target.sources[0]).is_file():
+        raise VerifyError(f"{source}: no {target.sources[0]}; install mps-verify again")
+    command = [cxx, "-std=c++17", *_WARNINGS, "-fPIC", "-fvisibility=hidden", "-pthread"]
+    command += [*target.options, f"-I{source}", f"-I{directory}"]
+    command += ["-shared"] if target.shared else []
+    command += [str(source / name) for name in target.sources]
+    command += ["-o", str(output), *target.libraries]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_BUILD_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise VerifyError(
+            f"{cxx}: {target.name} was not built in {_BUILD_SECONDS} s; try on an idle machine"
+        ) from None
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no message"]
+        lines = [line.replace(f"{source}/", "native/") for line in lines]
+        missing = "cannot find -l" in done.stderr or "installation problem" in done.stderr
+        if missing or "No such file or directory" in lines[0]:
+            raise EngineMissing(
+                f"{target.name} cannot be built here: {lines[0]}; see verify doctor"
+            )
+        raise VerifyError(f"{target.name} does not compile: {lines[0]}; see verify doctor")
+
+
+# --- The C ABI: the structures of native/capi/mpsv.h -------------------------------------------
+
+
+class CScheme(ctypes.Structure):
+    """`mpsv_scheme`."""
+
+    _fields_ = (
+        ("check", ctypes.c_uint8),
+        ("count", ctypes.c_uint8 * 4),
+        ("scope", (ctypes.c_uint8 * 4) * 4),
+        ("mode", (ctypes.c_uint8 * 4) * 4),
+    )
+
+
+class CConfig(ctypes.Structure):
+    """`mpsv_config`."""
+
+    _fields_ = (
+        ("threads", ctypes.c_uint32),
+        ("encoders", ctypes.c_uint32),
+        ("blocks", ctypes.c_uint32),
+        ("handlers_intercepted", ctypes.c_uint8),
+        ("handlers_tear_down", ctypes.c_uint8),
+        ("atomic_freelist", ctypes.c_uint8),
+        ("callers_retain", ctypes.c_uint8),
+        ("shared_encoders", ctypes.c_uint8),
+        ("assert_held", ctypes.c_uint8),
+        ("stream", ctypes.c_uint32 * 8),
+        ("home", ctypes.c_uint32 * 8),
+        ("queue", ctypes.c_uint32 * 8),
+    )
+
+
+class CEvent(ctypes.Structure):
+    """`mpsv_event`."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_uint8)
+        for name in ("thread", "encoder", "kind", "step", "pc", "block", "skipped", "unused")
+    )
+
+
+class CState(ctypes.Structure):
+    """`mpsv_state`."""
+
+    _fields_ = (
+        ("impl", ctypes.c_uint8 * 8),
+        ("alive", ctypes.c_uint8 * 8),
+        ("owner", ctypes.c_uint8 * 16),
+        ("ready", ctypes.c_uint8 * 16),
+        ("pc", ctypes.c_uint8 * 8),
+        ("kind", ctypes.c_uint8 * 8),
+        ("encoder", ctypes.c_uint8 * 8),
+        ("block", ctypes.c_uint8 * 8),
+        ("fault", ctypes.c_uint8 * 8),
+    )
+
+
+class COutcome(ctypes.Structure):
+    """`mpsv_outcome`."""
+
+    _fields_ = (
+        ("schedules", ctypes.c_uint64),
+        ("steps", ctypes.c_uint64),
+        ("deadlocks", ctypes.c_uint64),
+        ("skipped", ctypes.c_uint64),
+        ("unexplained", ctypes.c_uint64),
+        ("failures", ctypes.c_uint64),
+        ("parallel", ctypes.c_uint64),
+        ("faults", ctypes.c_uint64 * 8),
+        ("complete", ctypes.c_uint8),
+        ("seconds", ctypes.c_double),
+        ("first", (ctypes.c_char * 512) * 8),
+        ("deadlock", ctypes.c_char * 512),
+        ("failure", ctypes.c_char * 128),
+    )
+
+
+@dataclass
+class Outcome:
+    """What running schedules has shown; outcomes of several programs add up.
+
+    Attributes:
+        schedules, steps: How many were run.
+        faults: Per fault, the number of schedules that showed it.
+        deadlocks: Schedules after which threads only wait for locks.
+        failures: Schedules in which the guard itself reported a failure (assertion mode).
+        skipped, unexplained: Calls that the guard skipped; of those, with a live context.
+        parallel: Schedules with two threads past their acquire at once.
+        complete: Whether every schedule within the bound was run.
+        seconds: Wall time.
+        first: Per fault (and "deadlock") a schedule that shows it.
+        failure: What the guard reported.
+    """
+
+    schedules: int = 0
+    steps: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+    deadlocks: int = 0
+    failures: int = 0
+    skipped: int = 0
+    unexplained: int = 0
+    parallel: int = 0
+    complete: bool = True
+    seconds: float = 0.0
+    first: dict[str, str] = field(default_factory=dict)
+    failure: str = ""
+
+    def add(self, other: Outcome) -> None:
+        """Add another outcome to this one."""
+        for name in (
+            "schedules", "steps", "deadlocks", "failures", "skipped", "unexplained", "parallel",
+            "seconds",
+        ):  # fmt: skip
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for fault, count in other.faults.items():
+            self.faults[fault] = self.faults.get(fault, 0) + count
+        for fault, schedule in other.first.items():
+            best = self.first.get(fault)
+            if best is None or len(schedule) < len(best):
+                self.first[fault] = schedule
+        self.complete = self.complete and other.complete
+        self.failure = self.failure or other.failure
+
+
+class StepResult(NamedTuple):
+    """What became of a try: "stepped", or why not."""
+
+    word: str
+
+    @property
+    def stepped(self) -> bool:
+        """Whether the step was taken; otherwise nothing has changed."""
+        return self.word == "stepped"
+
+
+RESULTS = ("stepped", "blocked", "starved", "faulty", "impossible")
+
+
+class Library:
+    """The built shared library.
+
+    Args:
+        path: The file.
+
+    Raises:
+        VerifyError: It cannot be loaded or has another ABI.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.c = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise VerifyError(
+                f"{path}: cannot be loaded: {error}; delete it and try again"
+            ) from None
+        self._declare()
+        found = self.c.mpsv_abi()
+        if found != ABI:
+            raise VerifyError(f"{path}: has ABI {found}, not {ABI}; delete it and try again")
+        self.steps = self._names(self.c.mpsv_step_name)
+        self.points = self._names(self.c.mpsv_pc_name)
+        self.faults = self._names(self.c.mpsv_fault_name)
+        self.kinds = self._names(self.c.mpsv_kind_name)
+
+    def _declare(self) -> None:
+        c, u32, u64, session = self.c, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_void_p
+        text, pointer = ctypes.c_char_p, ctypes.POINTER
+        signatures: dict[str, tuple[Any, list[Any]]] = {
+            "mpsv_abi": (u32, []),
+            "mpsv_strategy_count": (u32, []),
+            "mpsv_strategy_name": (text, [u32]),
+            "mpsv_strategy_scheme": (None, [u32, pointer(CScheme)]),
+            "mpsv_step_name": (text, [u32]),
+            "mpsv_pc_name": (text, [u32]),
+            "mpsv_fault_name": (text, [u32]),
+            "mpsv_kind_name": (text, [u32]),
+            "mpsv_session_new": (session, [pointer(CConfig), pointer(CScheme)]),
+            "mpsv_session_free": (None, [session]),
+            "mpsv_session_reset": (None, [session]),
+            "mpsv_dispatch": (ctypes.c_int, [session, u32, u32, u32]),
+            "mpsv_step": (ctypes.c_int, [session, u32, u32]),
+            "mpsv_drop": (ctypes.c_int, [session, u32]),
+            "mpsv_can_dispatch": (ctypes.c_int, [session, u32, u32, u32]),
+            "mpsv_can_drop": (ctypes.c_int, [session, u32]),
+            "mpsv_choices": (u32, [session, u32, ctypes.c_uint8 * 16]),
+            "mpsv_get_state": (None, [session, pointer(CState)]),
+            "mpsv_trace": (pointer(CEvent), [session, pointer(u64)]),
+            "mpsv_faults": (u32, [session]),
+            "mpsv_failure": (text, [session]),
+            "mpsv_skipped": (u64, [session, pointer(u64)]),
+            "mpsv_run": (text, [session, text]),
+            "mpsv_explore": (text, [session, text, u32, u64, ctypes.c_double, pointer(COutcome)]),
+            "mpsv_walk": (text, [session, text, u64, u64, ctypes.c_double, pointer(COutcome)]),
+        }
+        for name, (result, arguments) in signatures.items():
+            function = getattr(c, name)
+            function.restype, function.argtypes = result, arguments
+
+    @staticmethod
+    def _names(name: Any) -> tuple[str, ...]:
+        names: list[str] = []
+        while (word := name(len(names))) is not None:
+            names.append(word.decode())
+        return tuple(names)
+
+    def strategies(self) -> dict[str, CScheme]:
+        """The strategy table that was compiled in."""
+        table = {}
+        for i in range(self.c.mpsv_strategy_count()):
+            scheme = CScheme()
+            self.c.mpsv_strategy_scheme(i, ctypes.byref(scheme))
+            table[self.c.mpsv_strategy_name(i).decode()] = scheme
+        return table
+
+
+def library(spec: Spec, source: Path | None = None) -> Library:
+    """The shared library with the strategy table of a spec, built if need be.
+
+    Raises:
+        EngineMissing: There is no compiler.
+        VerifyError: It cannot be built or loaded.
+    """
+    return Library(build(LIBRARY, spec, source))
+
+
+def c_scheme(scheme: LockScheme) -> CScheme:
+    """A scheme for the C ABI.
+
+    Raises:
+        VerifyError: It asks for more than four locks in one call.
+    """
+    c = CScheme()
+    c.check = scheme.check
+    for k, kind in enumerate(KINDS):
+        requests = scheme.locks[kind]
+        if len(requests) > 4:
+            raise VerifyError(f"{kind} asks for {len(requests)} locks; the guard takes at most 4")
+        c.count[k] = len(requests)
+        for i, request in enumerate(requests):
+            c.scope[k][i] = SCOPES.index(request.scope)
+            c.mode[k][i] = MODES.index(request.mode)
+    return c
+
+
+class Session:
+    """The real guard and the fake driver under the deterministic scheduler.
+
+    Args:
+        library: The built library.
+        scheme: The guard's locks.
+        env: What the driver and the client do.
+        bounds: At most 8 threads, 8 encoders, 16 blocks.
+        assert_held: Guard-held assertion mode.
+
+    Raises:
+        VerifyError: The bounds are too large.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        scheme: LockScheme,
+        env: Environment,
+        bounds: Bounds,
+        assert_held: bool = False,
+    ) -> None:
+        self.library, self.bounds = library, bounds
+        self._c = library.c
+        config = CConfig(
+            threads=bounds.threads,
+            encoders=bounds.encoders,
+            blocks=bounds.blocks,
+            handlers_intercepted=env.handlersIntercepted,
+            handlers_tear_down=env.handlersTearDown,
+            atomic_freelist=env.atomicFreelist,
+            callers_retain=env.callersRetain,
+            shared_encoders=env.sharedEncoders,
+            assert_held=assert_held,
+        )
+        maps = (("stream", bounds.streams), ("home", bounds.homes), ("queue", bounds.queues))
+        for name, values in maps:
+            for i, value in enumerate(values[:8]):
+                getattr(config, name)[i] = value
+        locks = c_scheme(scheme)
+        self._session = self._c.mpsv_session_new(ctypes.byref(config), ctypes.byref(locks))
+        if not self._session:
+            raise VerifyError(f"{bounds}: out of range; at most 8 threads, 8 encoders, 16 blocks")
+
+    def close(self) -> None:
+        """Free the session; it cannot be used any more."""
+        if self._session:
+            self._c.mpsv_session_free(self._session)
+            self._session = None
+
+    def reset(self) -> None:
+        """Back to the initial state."""
+        self._c.mpsv_session_reset(self._session)
+
+    def dispatch(self, thread: int, kind: str, encoder: int) -> StepResult:
+        """Dispatch an operation."""
+        code = self._c.mpsv_dispatch(self._session, thread, KINDS.index(kind), encoder)
+        return StepResult(RESULTS[code])
+
+    def step(self, thread: int, block: int | None = None) -> StepResult:
+        """Try the next step of a thread; `block` is the one to pick if it picks one."""
+        code = self._c.mpsv_step(self._session, thread, NONE if block is None else block)
+        return StepResult(RESULTS[code])
+
+    def drop(self, encoder: int) -> StepResult:
+        """Release an encoder object."""
+        return StepResult(RESULTS[self._c.mpsv_drop(self._session, encoder)])
+
+    def can_dispatch(self, thread: int, kind: str, encoder: int) -> bool:
+        """Whether the client may dispatch this now."""
+        return bool(
+            self._c.mpsv_can_dispatch(self._session, thread, KINDS.index(kind), encoder)
+        )
+
+    def can_drop(self, encoder: int) -> bool:
+        """Whether the encoder object may be released now."""
+        return bool(self._c.mpsv_can_drop(self._session, encoder))
+
+    def choices(self, thread: int) -> tuple[int, ...]:
+        """The free blocks among which the thread's next step picks, if it picks one."""
+        blocks = (ctypes.c_uint8 * 16)()
+        count = self._c.mpsv_choices(self._session, thread, blocks)
+        return tuple(blocks[:count])
+
+    def act(self, event: Event) -> StepResult:
+        """Do what an event of the model says."""
+        if event.t is None:
+            return self.drop(event.e)
+        if event.event == "dispatch":
+            return self.dispatch(event.t, event.kind or "", event.e)
+        picks = event.event in ("pop", "peek")
+        return self.step(event.t, event.b if picks else None)
+
+    def state(self) -> State:
+        """The present state, as the model has it."""
+        c = CState()
+        self._c.mpsv_get_state(self._session, ctypes.byref(c))
+        bounds, points = self.bounds, self.library.points
+        threads: list[Activity | None] = []
+        for t in range(bounds.threads):
+            point = points[c.pc[t]]
+            held = _number(c.block[t]) if point in HOLDING else None
+            threads.append(
+                None
+                if point == "idle"
+                else Activity(self.library.kinds[c.kind[t]], c.encoder[t], point, held)
+            )
+        memory = Memory(
+            tuple(_number(c.impl[e]) for e in range(bounds.encoders)),
+            tuple(_number(c.owner[b]) for b in range(bounds.blocks)),
+            tuple(bool(c.ready[b]) for b in range(bounds.blocks)),
+            tuple(bool(c.alive[e]) for e in range(bounds.encoders)),
+        )
+        return State(tuple(threads), memory)
+
+    def crashing(self) -> dict[int, str]:
+        """The threads whose last try crashed, each with its fault."""
+        c = CState()
+        self._c.mpsv_get_state(self._session, ctypes.byref(c))
+        faults = self.library.faults
+        return {t: faults[c.fault[t]] for t in range(self.bounds.threads) if c.fault[t] != NONE}
+
+    def trace(self, since: int = 0) -> list[Event]:
+        """The events since the last reset, from number `since` on."""
+        count = ctypes.c_uint64()
+        events = self._c.mpsv_trace(self._session, ctypes.byref(count))
+        return [self._event(events[i]) for i in range(since, count.value)]
+
+    def _event(self, c: CEvent) -> Event:
+        name = self.library.steps[c.step]
+        if c.thread == NONE:
+            return Event(None, c.encoder, None, name, None, None)
+        kind, point = self.library.kinds[c.kind], self.library.points[c.pc]
+        return Event(c.thread, c.encoder, kind, name, _number(c.block), point)
+
+    def faults(self) -> set[str]:
+        """The faults seen since the last reset."""
+        seen = self._c.mpsv_faults(self._session)
+        return {fault for i, fault in enumerate(self.library.faults) if seen >> i & 1}
+
+    def failure(self) -> str | None:
+        """What the guard reported since the last reset."""
+        text = self._c.mpsv_failure(self._session)
+        return None if text is None else str(text.decode())
+
+    def skipped(self) -> tuple[int, int]:
+        """The calls that the guard skipped, and how many of them with a live context."""
+        unexplained = ctypes.c_uint64()
+        skipped = self._c.mpsv_skipped(self._session, ctypes.byref(unexplained))
+        return int(skipped), unexplained.value
+
+    def run(self, schedule: str) -> None:
+        """Run a schedule from the initial state.
+
+        Raises:
+            VerifyError: It is no schedule, or cannot be followed; the message has the column.
+        """
+        self._check(self._c.mpsv_run(self._session, _ascii(schedule)))
+
+    def explore(
+        self,
+        program: str,
+        preemptions: int,
+        schedules: int = 2**63,
+        seconds: float = 1e9,
+    ) -> Outcome:
+        """Run every schedule of a program with at most so many preemptions.
+
+        Args:
+            program: Set-up and threads, like `c0|e0d0,e0`.
+            preemptions: Switches away from a thread that could go on.
+            schedules, seconds: When to give up (the outcome is not `complete` then).
+
+        Raises:
+            VerifyError: The program makes no sense.
+        """
+        c = COutcome()
+        arguments = (_ascii(program), preemptions, schedules, seconds, ctypes.byref(c))
+        self._check(self._c.mpsv_explore(self._session, *arguments))
+        return self._outcome(c)
+
+    def walk(self, program: str, seed: int, schedules: int, seconds: float = 1e9) -> Outcome:
+        """Run random schedules of a program; the same seed, the same schedules."""
+        c = COutcome()
+        arguments = (_ascii(program), seed, schedules, seconds, ctypes.byref(c))
+        self._check(self._c.mpsv_walk(self._session, *arguments))
+        outcome = self._outcome(c)
+        outcome.complete = True  # as many as were asked for, or the time was up
+        return outcome
+
+    @staticmethod
+    def _check(message: bytes | None) -> None:
+        if message is not None:
+            raise VerifyError(message.decode())
+
+    def _outcome(self, c: COutcome) -> Outcome:
+        names = self.library.faults
+        first = {f: c.first[i].value.decode() for i, f in enumerate(names) if c.faults[i]}
+        if c.deadlocks:
+            first["deadlock"] = c.deadlock.decode()
+        return Outcome(
+            schedules=c.schedules,
+            steps=c.steps,
+            faults={f: c.faults[i] for i, f in enumerate(names) if c.faults[i]},
+            deadlocks=c.deadlocks,
+            failures=c.failures,
+            skipped=c.skipped,
+            unexplained=c.unexplained,
+            parallel=c.parallel,
+            complete=bool(c.complete),
+            seconds=c.seconds,
+            first=first,
+            failure=c.failure.decode(),
+        )
+
+
+@contextmanager
+def session(
+    library: Library,
+    scheme: LockScheme,
+    env: Environment,
+    bounds: Bounds,
+    assert_held: bool = False,
+) -> Iterator[Session]:
+    """A `Session` that is closed at the end of the block."""
+    opened = Session(library, scheme, env, bounds, assert_held)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def schedule_text(events: Sequence[Event]) -> str:
+    """Events as a schedule string, the form that `Session.run` takes.
+
+    Args:
+        events: Steps in order; each pick of a block is written down.
+    """
+    words: list[str] = []
+    last, count = None, 0
+    for event in events:
+        thread = "" if event.t is None else chr(ord("A") + event.t)
+        plain = thread and event.event not in ("dispatch", "pop", "peek")
+        if plain and event.t == last:
+            count += 1
+            words[-1] = f"{thread}{count}"
+            continue
+        last, count = (event.t, 1) if plain else (None, 0)
+        if not thread:
+            words.append(f"x{event.e}")
+        elif event.event == "dispatch":
+            words.append(f"{thread}{_LETTERS[event.kind or '']}{event.e}")
+        elif plain:
+            words.append(f"{thread}1")
+        else:
+            words.append(f"{thread}p{event.b}")
+    return "".join(words)
+
+
+def _number(code: int) -> int | None:
+    return None if code == NONE else int(code)
+
+
+def _ascii(text: str) -> bytes:
+    return text.encode("ascii", errors="replace").replace(b"\0", b"?")
+

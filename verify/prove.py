@@ -1,0 +1,570 @@
+"""`verify prove`: every claim of the spec, judged by Lean's kernel.
+
+The order of things: assemble a project (hand-written Lean, generated modules, the gate's claims),
+let the engine check it, audit the result.  Where a strategy's module does not compile, its claims
+are decided one by one: a claim whose negation is proved is REFUTED; a module that fails although
+none of its claims is refuted is an ERROR.  No verdict comes from anywhere but a theorem that the
+audit has accepted.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from verify import claims, generate, resources, views
+from verify import spec as specs
+from verify.claims import GATE, Claim, Line
+from verify.engines.base import Audit, Build, Engine, ModuleResult
+from verify.errors import EngineMissing, VerifyError
+from verify.spec import Spec, Strategy
+from verify.verdict import Verdict, combine
+
+_HAND_WRITTEN = ("Spec", "Thm")
+"""The parts of `MPSVerify/` that every spec is proved with."""
+
+_OWN = ("Theory",)
+"""The parts that are about the shipped strategies."""
+
+_ROUNDS = 3
+"""A claim is tried as it stands, then negated, then given up."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim and what became of it.
+
+    Attributes:
+        theorem: The constant that proves the claim, or refutes it; None if none does.
+        axioms: Those that the theorem depends on.
+        reason: Why the verdict is not PROVED.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    theorem: str | None = None
+    axioms: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A strategy's line in the table.
+
+    Attributes:
+        safe, parallel: As proved; None where neither is.
+        theorem: The main theorem, as the spec names it.
+        counterexample: For an unsafe one, numbered steps in English of a run that Lean accepts.
+        seconds: What the engine took for its module, when it was last checked.
+    """
+
+    strategy: Strategy
+    judged: tuple[Judged, ...]
+    safe: bool | None
+    parallel: bool | None
+    theorem: str
+    counterexample: tuple[str, ...]
+    seconds: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on all its claims."""
+        return combine(judged.verdict for judged in self.judged)
+
+    @property
+    def axioms(self) -> tuple[str, ...]:
+        """All axioms that its theorems depend on."""
+        return tuple(sorted({axiom for judged in self.judged for axiom in judged.axioms}))
+
+    def json(self) -> dict[str, object]:
+        """The row as `--json` prints it."""
+        return {
+            "strategy": self.strategy.name,
+            "safe": self.safe,
+            "parallel": self.parallel,
+            "verdict": self.verdict.value,
+            "theorem": self.theorem,
+            "axioms": list(self.axioms),
+            "counterexample": list(self.counterexample) or None,
+            "seconds": round(self.seconds, 3),
+            "note": self.strategy.claims.note,
+            "claims": [
+                {
+                    "claim": judged.claim.english,
+                    "statement": judged.claim.statement,
+                    "verdict": judged.verdict.value,
+                    "theorem": judged.theorem,
+                    "axioms": list(judged.axioms),
+                    "reason": judged.reason,
+                }
+                for judged in self.judged
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run of `verify prove` found.
+
+    Attributes:
+        rows: One a strategy.
+        restated: The hand-written claims, for the shipped spec: each proved or an error.
+        errors: What concerns the whole.
+        constants: How many constants the kernel replayed.
+    """
+
+    spec: Spec
+    engine: str
+    rows: tuple[Row, ...]
+    restated: tuple[Judged, ...] = ()
+    errors: tuple[str, ...] = ()
+    constants: int = 0
+    modules: tuple[ModuleResult, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on everything."""
+        parts = [row.verdict for row in self.rows]
+        parts += [judged.verdict for judged in self.restated]
+        parts += [Verdict.ERROR for _ in self.errors]
+        return combine(parts)
+
+
+@dataclass
+class _Project:
+    """A directory with everything that the engine needs for one spec."""
+
+    root: Path
+    spec: Spec
+    shipped: bool
+    views: Mapping[str, views.StrategyView] = field(default_factory=dict)
+
+    def roots(self) -> list[str]:
+        """What is checked besides the gate's module."""
+        return ["MPSVerify"] if self.shipped else ["MPSVerify.AGX"]
+
+
+def prove(
+    spec_path: Path | None,
+    engine: Engine,
+    progress: Callable[[ModuleResult], None] | None = None,
+) -> Result:
+    """Prove the claims of a spec.
+
+    Args:
+        spec_path: The spec; None for the shipped one.
+        engine: What checks the modules.
+        progress: Called for each module that the engine has judged.
+
+    Raises:
+        VerifyError: If the spec is bad, or the generated modules are not what it implies.
+    """
+    spec = specs.load(spec_path)
+    shipped = spec_path is None or spec_path.resolve() == resources.shipped_spec().resolve()
+    with _assembled(spec, shipped, engine) as project:
+        return _judge(project, engine, progress)
+
+
+@contextmanager
+def _assembled(spec: Spec, shipped: bool, engine: Engine) -> Iterator[_Project]:
+    """The project for a spec; lake's stays in the cache, so that it builds what changed only."""
+    with tempfile.TemporaryDirectory(prefix="verify-prove-") as scratch:
+        root = Path(scratch)
+        if engine.name == "lake":
+            from verify.engines import leanlib
+
+            root = leanlib.cache_dir() / "lake" / ("shipped" if shipped else "spec")
+        source = resources.root()
+        wanted = {
+            path.relative_to(source): path.read_text(encoding="utf-8")
+            for part in (*_HAND_WRITTEN, *(_OWN if shipped else ()))
+            for path in sorted((source / "MPSVerify" / part).rglob("*.lean"))
+        }
+        if shipped:
+            path = source / "MPSVerify" / "Claims.lean"
+            wanted[path.relative_to(source)] = path.read_text(encoding="utf-8")
+        for name in ("lakefile.lean", "lean-toolchain"):
+            wanted[Path(name)] = (source / name).read_text(encoding="utf-8")
+        _write(root, wanted)
+        context = views.context(spec)
+        generated = generate.files(spec, root, context=context)
+        if shipped and resources.is_checkout() and generate.compare(generated, source):
+            raise VerifyError(
+                f"{source / 'MPSVerify'}: not what {spec.path.name} implies; run `verify generate`"
+            )
+        _write(root, generated)
+        yield _Project(root, spec, shipped, {view.name: view for view in context["strategies"]})
+
+
+def _write(root: Path, wanted: Mapping[Path, str]) -> None:
+    for path, text in wanted.items():
+        target = root / path
+        if not target.is_file() or target.read_text(encoding="utf-8") != text:
+            generate.write_file(target, text)
+
+
+def _judge(
+    project: _Project, engine: Engine, progress: Callable[[ModuleResult], None] | None
+) -> Result:
+    spec = project.spec
+    by_strategy = claims.of_spec(spec, project.views.values())
+    lines = [Line(claim) for own in by_strategy.values() for claim in own]
+    restated = (
+        claims.restated(project.root / "MPSVerify" / "Claims.lean") if project.shipped else []
+    )
+    build = _build(project, engine, lines, project.roots(), progress)
+    errors: list[str] = []
+    broken = {m.module: m for m in build.modules if _complaint(m) is not None}
+    failed: dict[int, str] = {}
+    roots = project.roots()
+    if not build.ok:
+        # Something is wrong: judge claim by claim, and tell a false claim from a broken module.
+        lines = [Line(line.claim, by_theorem=line.claim.module not in broken) for line in lines]
+        roots = []
+        lines, failed = _settle(project, engine, lines)
+        restated = []
+        if project.shipped:
+            errors.append("the hand-written claims were not judged: a module does not compile")
+        build = _build(project, engine, [x for i, x in enumerate(lines) if i not in failed], [], None)
+    kept = [line for index, line in enumerate(lines) if index not in failed]
+    audit = _audit(engine, build, kept, restated)
+    errors += [*audit.errors, *audit.findings]
+    judged = _verdicts(project, lines, failed, kept, audit, broken)
+    seconds = {m.module: m.seconds for m in (*build.modules, *broken.values())}
+    rows = tuple(_row(project, strategy, judged, seconds) for strategy in spec.strategies)
+    rows = tuple(_explained(project, engine, row) for row in rows)
+    return Result(
+        spec,
+        engine.describe(),
+        rows,
+        _restated(restated, audit, spec, project),
+        tuple(dict.fromkeys(errors)),
+        audit.constants,
+        build.modules,
+    )
+
+
+def _build(
+    project: _Project,
+    engine: Engine,
+    lines: Sequence[Line],
+    roots: Sequence[str],
+    progress: Callable[[ModuleResult], None] | None,
+) -> Build:
+    source, _ = claims.gate_module(lines)
+    _write(project.root, {Path("MPSVerify/Gate.lean"): source})
+    return engine.build(project.root, [*roots, GATE], progress)
+
+
+def _complaint(module: ModuleResult) -> str | None:
+    """The first error of a module, if it has one."""
+    errors = [str(m) for m in module.messages if m.severity == "error"]
+    return errors[0] if errors else None
+
+
+def _settle(
+    project: _Project, engine: Engine, lines: list[Line]
+) -> tuple[list[Line], dict[int, str]]:
+    """Find, for each line, the form that Lean accepts: as it stands or negated.
+
+    Returns:
+        The lines in their last form, and why each line that was given up failed.
+    """
+    failed: dict[int, str] = {}
+    for _ in range(_ROUNDS):
+        kept = [index for index in range(len(lines)) if index not in failed]
+        source, _ = claims.gate_module([lines[index] for index in kept])
+        build = _build(project, engine, [lines[index] for index in kept], [], None)
+        gate = next((m for m in build.modules if m.module == GATE), None)
+        if gate is None or (not gate.ok and _complaint(gate) is None):
+            return lines, {i: "the gate's module was not judged" for i in range(len(lines))}
+        if gate.ok:
+            return lines, failed
+        first = claims.first_line(source)
+        for message in gate.messages:
+            if message.severity != "error":
+                continue
+            place = message.line - first
+            if not 0 <= place < len(kept):
+                return lines, {i: str(message) for i in range(len(lines))}
+            index = kept[place]
+            line = lines[index]
+            if line.by_theorem:
+                failed[index] = f"{line.claim.theorem} does not prove it: {message.text}"
+            elif line.negated:
+                failed[index] = "neither the claim nor its negation could be decided"
+            else:
+                lines[index] = Line(line.claim, negated=True, by_theorem=False)
+    return lines, {i: failed.get(i, "undecided") for i in range(len(lines))}
+
+
+def _audit(
+    engine: Engine, build: Build, lines: Sequence[Line], restated: Sequence[tuple[str, str]]
+) -> Audit:
+    _, names = claims.gate_module(lines)
+    own = [line.claim.theorem for line in lines if line.by_theorem and line.claim.theorem]
+    named = [name for pair in restated for name in pair]
+    return engine.audit(build, [*names, *dict.fromkeys([*own, *named])], restated)
+
+
+def _verdicts(
+    project: _Project,
+    lines: Sequence[Line],
+    failed: Mapping[int, str],
+    kept: Sequence[Line],
+    audit: Audit,
+    broken: Mapping[str, ModuleResult],
+) -> dict[str, list[Judged]]:
+    """A verdict for every claim, by strategy."""
+    audited = {theorem.name: theorem for theorem in audit.theorems}
+    _, names = claims.gate_module(kept)
+    name_of = {id(line): name for line, name in zip(kept, names, strict=True)}
+    unusable = bool(audit.errors or audit.findings)
+    result: dict[str, list[Judged]] = {strategy.name: [] for strategy in project.spec.strategies}
+    for index, line in enumerate(lines):
+        claim = line.claim
+        asked = [name_of[id(line)]] if index not in failed else []
+        if line.by_theorem and claim.theorem:
+            asked.append(claim.theorem)
+        if index in failed:
+            judged = Judged(claim, _failure(line), reason=failed[index])
+        elif unusable:
+            judged = Judged(claim, Verdict.ERROR, reason=(*audit.errors, *audit.findings)[0])
+        else:
+            problems = [
+                audited[name].problem if name in audited else f"{name}: not audited"
+                for name in asked
+            ]
+            problem = next((p for p in problems if p), None)
+            axioms = tuple(sorted({a for n in asked if n in audited for a in audited[n].axioms}))
+            if problem is not None:
+                judged = Judged(claim, Verdict.ERROR, axioms=axioms, reason=problem)
+            elif line.negated:
+                judged = Judged(claim, Verdict.REFUTED, asked[0], axioms, "its negation is proved")
+            else:
+                judged = Judged(claim, Verdict.PROVED, asked[-1], axioms)
+        result[claim.strategy].append(judged)
+    return _with_broken_modules(result, broken)
+
+
+def _failure(line: Line) -> Verdict:
+    """A theorem that does not prove its claim is an error; what could not be decided is open."""
+    return Verdict.ERROR if line.by_theorem else Verdict.UNDETERMINED
+
+
+def _with_broken_modules(
+    judged: dict[str, list[Judged]], broken: Mapping[str, ModuleResult]
+) -> dict[str, list[Judged]]:
+    """A module that fails must be explained by a claim of it that is refuted."""
+    everything = [j for own in judged.values() for j in own]
+    explained = {j.claim.module for j in everything if j.verdict is Verdict.REFUTED}
+    result = {}
+    for strategy, own in judged.items():
+        result[strategy] = [
+            Judged(j.claim, Verdict.ERROR, reason=f"its module fails: {_complaint(broken[m])}")
+            if (m := j.claim.module) in broken and m not in explained
+            else j
+            for j in own
+        ]
+    return result
+
+
+def _row(
+    project: _Project,
+    strategy: Strategy,
+    judged: Mapping[str, Sequence[Judged]],
+    seconds: Mapping[str, float],
+) -> Row:
+    own = tuple(judged[strategy.name])
+    view = project.views[strategy.name]
+    steps: tuple[str, ...] = ()
+    for j in own:
+        if j.claim.what == "counterexample" and j.verdict is Verdict.PROVED:
+            steps = _steps(strategy, project.spec, view.counterexample)
+    return Row(
+        strategy,
+        own,
+        _fact(own, "safe", "unsafe"),
+        _fact(own, "parallel", "sequential"),
+        view.theorem,
+        steps,
+        seconds.get(f"{claims.AGX}.{view.file}", 0.0),
+    )
+
+
+def _fact(judged: Sequence[Judged], true: str, false: str) -> bool | None:
+    """What the theorems say: a proved or refuted claim, of either form."""
+    for j in judged:
+        if j.claim.what in (true, false) and j.verdict in (Verdict.PROVED, Verdict.REFUTED):
+            return (j.claim.what == true) == (j.verdict is Verdict.PROVED)
+    return None
+
+
+def _steps(
+    strategy: Strategy, spec: Spec, run: views.Counterexample | None
+) -> tuple[str, ...]:
+    if run is None:
+        return ()
+    from verify.trace import Trace, steps_text
+
+    environment = spec.environments["default"]
+    return tuple(steps_text(Trace(views.BOUNDS, run.events, run.at), strategy.scheme, environment))
+
+
+def _explained(project: _Project, engine: Engine, row: Row) -> Row:
+    """Give a strategy that was wrongly claimed to be safe its counterexample, checked by Lean."""
+    if row.safe is not False or row.counterexample:
+        return row
+    environment = project.spec.environments["default"]
+    run = views.shortest(row.strategy.scheme, environment, None)
+    if run is None:
+        return row
+    claim = claims.counterexample(row.strategy, environment, run, None, claims.AGX)
+    line = Line(claim, by_theorem=False)
+    build = _build(project, engine, [line], [], None)
+    audit = _audit(engine, build, [line], [])
+    if not audit.ok:
+        return row
+    steps = _steps(row.strategy, project.spec, run)
+    return Row(row.strategy, row.judged, row.safe, row.parallel, row.theorem, steps, row.seconds)
+
+
+def _restated(
+    restated: Sequence[tuple[str, str]], audit: Audit, spec: Spec, project: _Project
+) -> tuple[Judged, ...]:
+    """The hand-written claims: all there, each exactly what its theorem states."""
+    if not project.shipped:
+        return ()
+    audited = {theorem.name: theorem for theorem in audit.theorems}
+    pairs = {(pair.claim, pair.theorem): pair for pair in audit.pairs}
+    result = []
+    for claim_name, theorem in restated:
+        claim = Claim("", "restated", theorem, "MPSVerify.Claims", claim_name, claim_name)
+        pair = pairs.get((claim_name, theorem))
+        problems = [
+            pair.problem if pair else f"{claim_name}: not compared",
+            *(audited[n].problem if n in audited else f"{n}: not audited" for n in (claim_name, theorem)),
+        ]
+        problem = next((p for p in problems if p), None)
+        if problem is not None or audit.errors or audit.findings:
+            result.append(Judged(claim, Verdict.ERROR, reason=problem or "the audit failed"))
+        else:
+            result.append(Judged(claim, Verdict.PROVED, theorem, audited[theorem].axioms))
+    named = {theorem for _, theorem in restated}
+    for view in project.views.values():
+        if restated and f"{claims.AGX}.{view.theorem}" not in named:
+            claim = Claim(view.name, "restated", view.theorem, "MPSVerify.Claims", view.theorem, "")
+            reason = f"MPSVerify/Claims.lean does not restate {view.theorem}"
+            result.append(Judged(claim, Verdict.ERROR, reason=reason))
+    return tuple(result)
+
+
+# --- The command ----------------------------------------------------------------------------------
+
+
+def choose_engine(name: str) -> Engine:
+    """The engine of a name; `auto` prefers an installed lake toolchain.
+
+    Raises:
+        EngineMissing: If it cannot run here.
+    """
+    from verify.engines.embedded import EmbeddedEngine
+    from verify.engines.lake import LakeEngine
+
+    if name in ("auto", "lake"):
+        try:
+            return LakeEngine(resources.root())
+        except EngineMissing:
+            if name == "lake":
+                raise
+    engine = EmbeddedEngine()
+    engine.describe()  # finds the library, or says what is missing
+    return engine
+
+
+def prove_command(
+    spec: Path | None, engine: str, json_output: bool, quiet: bool
+) -> Verdict | int | None:
+    """`verify prove`: print the table, or JSON, and return the verdict."""
+    from verify import render
+
+    def report(module: ModuleResult) -> None:
+        if not module.cached:
+            state = "checked" if module.ok else "FAILED "
+            render.progress(f"{state} {module.module} ({module.seconds:.2f} s)", quiet)
+
+    result = prove(spec, choose_engine(engine), report)
+    if json_output:
+        render.print_json(as_json(result))
+    else:
+        _print(result, quiet)
+    return result.verdict
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """The result as `--json` prints it."""
+    return {
+        "verdict": result.verdict.value,
+        "engine": result.engine,
+        "spec": str(result.spec.path),
+        "constants": result.constants,
+        "strategies": [row.json() for row in result.rows],
+        "restated": [
+            {"claim": j.claim.english, "verdict": j.verdict.value, "theorem": j.theorem,
+             "axioms": list(j.axioms), "reason": j.reason}
+            for j in result.restated
+        ],
+        "errors": list(result.errors),
+        "modules": [
+            {"module": m.module, "ok": m.ok, "cached": m.cached, "seconds": round(m.seconds, 3),
+             "peak_mb": round(m.peak_mb, 1)}
+            for m in result.modules
+        ],
+    }  # fmt: skip
+
+
+def _print(result: Result, quiet: bool) -> None:
+    from verify import render
+
+    for row in result.rows:
+        if row.counterexample:
+            render.plain(f"{row.strategy.name} is not safe:", row.counterexample)
+    render.table(
+        ("strategy", "safe", "parallel", "verdict", "theorem", "axioms", "time"),
+        [
+            (
+                row.strategy.name,
+                row.safe,
+                row.parallel,
+                row.verdict,
+                row.theorem,
+                ", ".join(row.axioms) or "none",
+                f"{row.seconds:.2f} s",
+            )
+            for row in result.rows
+        ],
+    )
+    for row in result.rows:
+        for judged in row.judged:
+            if judged.verdict is not Verdict.PROVED:
+                render.note(f"{judged.verdict}: {judged.claim.english}: {judged.reason}")
+        if row.strategy.claims.note and not quiet:
+            render.note(f"{row.strategy.name}: {row.strategy.claims.note}")
+    for judged in result.restated:
+        if judged.verdict is not Verdict.PROVED:
+            render.note(f"{judged.verdict}: {judged.claim.english}: {judged.reason}")
+    for error in result.errors:
+        render.note(f"ERROR: {error}")
+    proved = sum(j.verdict is Verdict.PROVED for row in result.rows for j in row.judged)
+    total = sum(len(row.judged) for row in result.rows)
+    restated = sum(j.verdict is Verdict.PROVED for j in result.restated)
+    render.note(
+        f"{result.verdict}: {proved} of {total} claims about {len(result.rows)} strategies, "
+        f"{restated} of {len(result.restated)} hand-written claims; the kernel replayed "
+        f"{result.constants} constants ({result.engine.split(' (')[0]})"
+    )
+

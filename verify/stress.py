@@ -1,0 +1,521 @@
+"""`verify stress`: does the real guard do what was proved about its model?
+
+Four arms per strategy, each with its own oracle, and each run a second time without the guard
+(the control arm: an oracle that finds nothing there proves nothing).
+
+* *schedules*: every interleaving of small programs on the real guard and the fake driver, up to a
+  bound on preemptions, under the deterministic scheduler;
+* *campaign*: Hypothesis chooses workload, environment and schedule, and every native event is
+  checked to be an enabled step of the model (`Lockstep`); what it finds is shrunk;
+* *free*: free-running threads, and the driver's own fault counter;
+* *races*: the same under ThreadSanitizer, which also sees overlaps that crash nothing.
+
+A strategy that is caught as its claim says agrees with it, and agreement is exit code 0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from verify import native, options
+from verify import spec as specs
+from verify.campaign import DEEP, CampaignResult, campaign, programs, run_programs
+from verify.errors import EngineMissing, VerifyError
+from verify.lockstep import Counterexample, replay, save, save_trace
+from verify.native import Outcome
+from verify.render import console, print_json, printable, progress, steps, table
+from verify.semantics import Bounds
+from verify.spec import FAULTS, KINDS, Environment, LockScheme, Spec, Strategy
+from verify.verdict import Verdict, combine
+
+BOUNDS = Bounds(2, 2, 3)
+"""The instance of the scheduled arms."""
+
+FREE_OPERATIONS = 42_000
+"""The predecessor's figure: what a free-running arm does at least."""
+
+TSAN_EXIT = 66
+
+
+@dataclass
+class FreeResult:
+    """What one free run showed.
+
+    Attributes:
+        operations, skipped, unexplained, released, handlers: Counts.
+        met: Times that two threads were inside an encoder that both met for the first time.
+        faults: Per fault, how often.
+        races: Data races that the sanitizer reported.
+        trouble: A hang, a crash or a failure that the guard reported, in words; empty for none.
+        seconds: Wall time.
+    """
+
+    operations: int = 0
+    skipped: int = 0
+    unexplained: int = 0
+    released: int = 0
+    handlers: int = 0
+    met: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+    races: int = 0
+    trouble: str = ""
+    seconds: float = 0.0
+
+
+def free_run(
+    executable: Path, strategy: str, env: Environment, threads: int, operations: int, seed: int,
+    guarded: bool = True, seconds: float = 30.0, crash: bool = False, assert_held: bool = False,
+) -> FreeResult:  # fmt: skip
+    """Run free threads in a process of their own: it may crash or hang.
+
+    Args:
+        executable: A built `native.STRESS` or `native.STRESS_TSAN`.
+        strategy: A name of the table that is compiled in.
+        env: What the driver and the clients do.
+        threads: How many clients; completion handlers have one more.
+        operations: Of all threads together.
+        seed: Of the threads' choices; the operating system's are its own.
+        guarded: False is the control arm.
+        seconds: The limit.
+        crash: A fault is a real SIGSEGV.
+        assert_held: Guard-held assertion mode.
+    """
+    # Some choices turn out to be no operation (nothing to retain): ask for a few more.
+    each = operations * 21 // 20 // threads + 1
+    arguments = {
+        "strategy": strategy, "threads": threads, "operations": each,
+        "seed": seed, "guarded": int(guarded), "seconds": seconds, "crash": int(crash),
+        "assertHeld": int(assert_held), **{f: int(v) for f, v in env.flags.items()},
+    }  # fmt: skip
+    command = [str(executable), *(f"{name}={value}" for name, value in arguments.items())]
+    environment = {**os.environ, "TSAN_OPTIONS": f"exitcode={TSAN_EXIT} history_size=4"}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", env=environment,
+            stdin=subprocess.DEVNULL, timeout=seconds + 30, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return FreeResult(trouble=f"hung: no end after {seconds + 30:.0f} s", seconds=seconds)
+    if "FATAL: ThreadSanitizer" in done.stderr:
+        line = next(x for x in done.stderr.splitlines() if "FATAL: ThreadSanitizer" in x)
+        raise EngineMissing(f"ThreadSanitizer cannot run here: {line.strip()}")
+    races = done.stderr.count("WARNING: ThreadSanitizer: data race")
+    if done.returncode < 0:
+        return FreeResult(races=races, trouble=f"crashed with signal {-done.returncode}")
+    try:
+        data = json.loads(done.stdout)
+    except ValueError:
+        line = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise VerifyError(f"{executable.name} ended with {done.returncode}: {line}") from None
+    trouble = "deadlock: threads did not end" if data["stuck"] else data["failure"]
+    return FreeResult(
+        operations=data["operations"],
+        skipped=data["skipped"],
+        unexplained=data["unexplained"],
+        released=data["released"],
+        handlers=data["handlers"],
+        met=data["met"],
+        faults={fault: count for fault, count in data["faults"].items() if count},
+        races=races,
+        trouble=trouble,
+        seconds=data["seconds"],
+    )
+
+
+@dataclass
+class Row:
+    """The findings about one strategy.
+
+    Attributes:
+        strategy: Its name.
+        claim: What the spec claims, in words.
+        found: What was found, in words.
+        agrees: True, False, or None when that was not decided.
+        reasons: Why it does not agree, or what is undecided.
+    """
+
+    strategy: str
+    claim: str
+    found: str = ""
+    agrees: bool | None = None
+    reasons: list[str] = field(default_factory=list)
+    scheduled: Outcome = field(default_factory=Outcome)
+    programs: int = 0
+    all_programs: int = 0
+    campaign: CampaignResult = field(default_factory=CampaignResult)
+    free: FreeResult = field(default_factory=FreeResult)
+    races: FreeResult | None = None
+    control_schedules: int = 0
+    control_free: FreeResult = field(default_factory=FreeResult)
+    examples: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        """For the exit code."""
+        if self.agrees is None:
+            return Verdict.UNDETERMINED
+        return Verdict.PROVED if self.agrees else Verdict.REFUTED
+
+
+class FakeDriver:
+    """The campaign on the fake driver.
+
+    Args:
+        spec: The strategies.
+        threads: Clients of the free-running arms.
+        seed: Of everything that is random.
+        save_to: Where counterexamples go; None keeps none.
+        source: A directory like `native/`; None for the shipped one.
+        database: Hypothesis' example database; None for none.
+
+    Raises:
+        EngineMissing: There is no compiler.
+    """
+
+    def __init__(
+        self, spec: Spec, threads: int, seed: int, save_to: Path | None = None,
+        source: Path | None = None, database: Path | None = None,
+    ) -> None:  # fmt: skip
+        self.spec, self.threads, self.seed = spec, threads, seed
+        self.save_to, self.database = save_to, database
+        self.library = native.library(spec, source)
+        self.executable = native.build(native.STRESS, spec, source)
+        self.no_tsan = ""
+        self.tsan: Path | None = None
+        try:
+            self.tsan = native.build(native.STRESS_TSAN, spec, source)
+        except EngineMissing as error:
+            self.no_tsan = str(error)
+        self.env = spec.environments["default"]
+
+    def run(self, strategy: Strategy, seconds: float, note: Callable[[str], None]) -> Row:
+        """All arms of one strategy.
+
+        Args:
+            strategy: What the guard does.
+            seconds: About how long.
+            note: Told what is being done.
+        """
+        start = time.monotonic()
+        claims = strategy.claims
+        row = Row(strategy.name, claim_text(strategy))
+        note("schedules")
+        self._schedules(row, strategy, start + 0.35 * seconds)
+        note("campaign")
+        # Only a fault that the claim speaks of ends the campaign; every other one is compared.
+        hunted = frozenset(FAULTS if claims.safe else [claims.fault] if claims.fault else FAULTS)
+        row.campaign = campaign(
+            self.library, self.spec, strategy, [self.env], hunted, self.seed,
+            0.2 * seconds, self.database,
+        )  # fmt: skip
+        others = [env for env in self.spec.environments.values() if env is not self.env]
+        if others and row.campaign.example is None:
+            more = campaign(
+                self.library, self.spec, strategy, others, frozenset(), self.seed + 1,
+                0.1 * seconds, self.database,
+            )  # fmt: skip
+            row.campaign.runs += more.runs
+            row.campaign.events += more.events
+            row.campaign.example = more.example
+        note("free-running threads")
+        row.free = self._free(self.executable, strategy, FREE_OPERATIONS)
+        row.control_free = self._free(self.executable, strategy, FREE_OPERATIONS, guarded=False)
+        if self.tsan is not None:
+            note("ThreadSanitizer")
+            try:
+                row.races = self._free(self.tsan, strategy, FREE_OPERATIONS)
+            except EngineMissing as error:
+                self.no_tsan = str(error)
+        row.seconds = time.monotonic() - start
+        self._judge(row, strategy)
+        self._save(row, strategy)
+        return row
+
+    def _schedules(self, row: Row, strategy: Strategy, deadline: float) -> None:
+        names = programs(self.seed)
+        row.all_programs = len(names)
+        deep, preemptions = DEEP
+        with native.session(self.library, strategy.scheme, self.env, BOUNDS) as session:
+            row.scheduled = session.explore(deep, preemptions, seconds=deadline - time.monotonic())
+            outcome, row.programs = run_programs(session, names, 2, deadline)
+            row.scheduled.add(outcome)
+        unguarded = LockScheme(dict.fromkeys(KINDS, ()), check=False)
+        with native.session(self.library, unguarded, self.env, BOUNDS) as session:
+            control = session.explore(deep, preemptions, seconds=5)
+            row.control_schedules = sum(control.faults.values())
+
+    def _free(
+        self, executable: Path, strategy: Strategy, operations: int, guarded: bool = True
+    ) -> FreeResult:
+        return free_run(
+            executable, strategy.name, self.env, self.threads, operations, self.seed, guarded
+        )
+
+    def _judge(self, row: Row, strategy: Strategy) -> None:
+        claims = strategy.claims
+        wrong, undecided = row.reasons, []
+        scheduled, free, races = row.scheduled, row.free, row.races
+        found = set(scheduled.faults) | row.campaign.faults | set(free.faults)
+        example = row.campaign.example
+        if example is not None and example.shows in ("divergence", "failure"):
+            wrong.append(f"{example.shows}: {example.detail}")
+        if scheduled.deadlocks:
+            wrong.append(f"deadlock: {scheduled.first['deadlock']}")
+        if scheduled.failures:
+            wrong.append(f"the guard reports: {scheduled.failure}")
+        if scheduled.unexplained:
+            wrong.append(f"{scheduled.unexplained} skipped calls with a live context")
+        if free.trouble:
+            wrong.append(free.trouble)
+        if claims.parallel is False and scheduled.parallel:
+            wrong.append("two operations overlapped under the guard")
+        if claims.parallel and not scheduled.parallel:
+            undecided.append("no two operations overlapped")
+        if claims.safe:
+            if found:
+                wrong.append(f"faults: {', '.join(sorted(found))}")
+            if free.unexplained:
+                wrong.append(f"{free.unexplained} free-running calls skipped with a live context")
+            if free.met:
+                wrong.append(f"{free.met} times two threads inside an encoder new to both")
+            if races is not None and (races.races or races.trouble or races.faults):
+                what = races.trouble or f"{races.races} data races"
+                wrong.append(f"ThreadSanitizer: {what}")
+            if races is None:
+                undecided.append(f"no ThreadSanitizer: {self.no_tsan}")
+        else:
+            wanted = {claims.fault} if claims.fault else set(FAULTS)
+            if not found & wanted:
+                undecided.append(f"no {claims.fault or 'fault'} was found")
+            if claims.fault == "encoderOverlap" and races is not None and not races.races:
+                undecided.append("ThreadSanitizer saw no race")
+        if row.control_schedules == 0:
+            undecided.append("the control arm without the guard shows no fault under schedules")
+        if not row.control_free.faults and not row.control_free.trouble:
+            undecided.append("the control arm without the guard shows no fault in free runs")
+        if free.operations < FREE_OPERATIONS and not free.trouble:
+            undecided.append(f"only {free.operations} free-running operations")
+        row.found = ", ".join(sorted(found, key=FAULTS.index)) or "no fault"
+        row.agrees = False if wrong else None if undecided else True
+        row.reasons = wrong + undecided
+
+    def _save(self, row: Row, strategy: Strategy) -> None:
+        if self.save_to is None:
+            return
+        found = [] if row.campaign.example is None else [row.campaign.example]
+        shown = {example.shows for example in found}
+        first = row.scheduled.first
+        found += [
+            Counterexample(strategy.name, self.env.name, BOUNDS, schedule, shows)
+            for shows, schedule in first.items()
+            if shows not in shown
+        ]
+        row.examples = [str(save(example, self.save_to)) for example in found]
+
+
+def claim_text(strategy: Strategy) -> str:
+    """The claim about a strategy, in words."""
+    claims = strategy.claims
+    if claims.safe:
+        return "safe"
+    return f"unsafe: {claims.fault}" if claims.fault else "unsafe"
+
+
+def _budget(_: click.Context, __: click.Parameter, value: str) -> float:
+    units = {"s": 1, "m": 60, "h": 3600}
+    text = value.strip()
+    unit = units.get(text[-1:], 0)
+    try:
+        seconds = float(text[:-1] if unit else text) * (unit or 1)
+    except ValueError:
+        seconds = -1
+    if not 0 < seconds <= 7 * 86400:
+        raise click.BadParameter(f"{value!r} is no time span; write for example 20s, 5m or 1h")
+    return seconds
+
+
+@click.command("stress")
+@options.spec
+@click.option(
+    "--driver",
+    type=click.Choice(["fake", "vulkan", "metal"]),
+    default="fake",
+    show_default=True,
+    help="What is guarded: the fake AGX driver, Vulkan on a software device, or Metal (macOS).",
+)
+@click.option(
+    "--strategy", "names", multiple=True, metavar="NAME", help="Only this one; repeatable."
+)
+@click.option(
+    "--threads", type=click.IntRange(2, 64), default=4, show_default=True,
+    help="Free-running client threads.",
+)  # fmt: skip
+@click.option(
+    "--budget", default="20s", show_default=True, callback=_budget, metavar="TIME",
+    help="About how long the search may take in all, builds not counted.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**32), default=1, show_default=True)
+@click.option(
+    "--save", "save_to", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    help="Save shrunk counterexamples there.",
+)  # fmt: skip
+@click.option(
+    "--database", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    help="Hypothesis' example database; several processes and machines may share one.",
+)  # fmt: skip
+@click.option(
+    "--replay", "replay_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Run a saved counterexample, or a trace of verify explore, on the real guard.",
+)  # fmt: skip
+@click.option(
+    "--trace", "trace_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="With --replay: record the native events there, one JSON object a line.",
+)  # fmt: skip
+@options.json_output
+@options.quiet
+def command(
+    spec: Path | None, driver: str, names: tuple[str, ...], threads: int, budget: float, seed: int,
+    save_to: Path | None, database: Path | None, replay_file: Path | None,
+    trace_file: Path | None, json_output: bool, quiet: bool,
+) -> Verdict:  # fmt: skip
+    """Run the real guard against its model, with and without threads.
+
+    Exit code 0 if every strategy behaves as the spec claims (an unsafe one is caught), 1 if one
+    does not, 2 if that was not decided (a compiler or driver is missing, nothing was found).
+    """
+    loaded = specs.load(spec)
+    chosen = [loaded.strategy(name) for name in names] or list(loaded.strategies)
+    if replay_file is not None:
+        return _replay(replay_file, loaded, trace_file, json_output)
+    if trace_file is not None:
+        raise click.UsageError("--trace records a replay; give --replay FILE as well")
+    if driver != "fake":
+        return _other_driver(driver)
+    progress("building the native part (once)", quiet or json_output)
+    runner = FakeDriver(loaded, threads, seed, save_to, None, database)
+    rows = list(_with_progress(runner, chosen, budget, quiet or json_output))
+    verdict = combine(row.verdict for row in rows)
+    if json_output:
+        print_json(
+            {
+                "driver": driver, "seed": seed, "threads": threads, "budget": budget,
+                "exit_code": verdict.exit_code, "strategies": [_row_json(row) for row in rows],
+            }
+        )  # fmt: skip
+    else:
+        _show(rows, runner)
+    return verdict
+
+
+def _with_progress(
+    runner: FakeDriver, chosen: Sequence[Strategy], budget: float, quiet: bool
+) -> Iterator[Row]:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    terminal = console(sys.stderr)
+    with Progress(*columns, console=terminal, transient=True, disable=quiet) as bar:
+        task = bar.add_task("stress", total=4 * len(chosen))
+        for number, strategy in enumerate(chosen):
+            stage = 0
+
+            def note(what: str, name: str = strategy.name, base: int = 4 * number) -> None:
+                nonlocal stage
+                bar.update(task, completed=base + stage, description=f"{name}: {what}")
+                stage += 1
+
+            yield runner.run(strategy, budget / len(chosen), note)
+        bar.update(task, completed=4 * len(chosen))
+
+
+def _show(rows: Sequence[Row], runner: FakeDriver) -> None:
+    cells: list[list[object]] = []
+    for row in rows:
+        races = "-" if row.races is None else row.races.races
+        share = f"{row.programs}/{row.all_programs}"
+        word = {True: "agrees", False: "DISAGREES", None: "undetermined"}[row.agrees]
+        cells.append(
+            [
+                row.strategy, row.claim, row.found, f"{row.scheduled.schedules:,}", share,
+                row.scheduled.deadlocks, f"{row.campaign.events:,}", f"{row.free.operations:,}",
+                sum(row.free.faults.values()), races, sum(row.control_free.faults.values()), word,
+            ]
+        )  # fmt: skip
+    table(
+        [
+            "strategy", "claim", "found", "schedules", "programs", "deadlocks", "checked events",
+            "free ops", "faults", "races", "control", "result",
+        ],
+        cells,
+    )  # fmt: skip
+    click.echo("control: faults of the same free run without the guard; races: ThreadSanitizer.")
+    for row in rows:
+        example = row.campaign.example
+        if example is not None:
+            click.echo(f"{row.strategy}: {example.shows} after {example.schedule}")
+        for reason in row.reasons:
+            click.echo(f"{row.strategy}: {printable(reason)}")
+        for path in row.examples:
+            click.echo(f"{row.strategy}: saved {printable(path)}")
+    if runner.no_tsan:
+        click.echo(f"no ThreadSanitizer: {printable(runner.no_tsan)}")
+
+
+def _row_json(row: Row) -> dict[str, Any]:
+    example = row.campaign.example
+    return {
+        "strategy": row.strategy,
+        "claim": row.claim,
+        "agrees": row.agrees,
+        "reasons": row.reasons,
+        "found": row.found.split(", ") if row.found != "no fault" else [],
+        "schedules": asdict(row.scheduled),
+        "programs": row.programs,
+        "all_programs": row.all_programs,
+        "campaign": {
+            "runs": row.campaign.runs,
+            "events": row.campaign.events,
+            "faults": sorted(row.campaign.faults),
+            "counterexample": None if example is None else example.json(),
+        },
+        "free": asdict(row.free),
+        "races": None if row.races is None else asdict(row.races),
+        "control": {"schedules": row.control_schedules, "free": asdict(row.control_free)},
+        "saved": row.examples,
+        "seconds": round(row.seconds, 3),
+    }
+
+
+def _replay(path: Path, spec: Spec, trace_file: Path | None, json_output: bool) -> Verdict:
+    verdict, example, lines, events = replay(path, spec)
+    if trace_file is not None:
+        save_trace(trace_file, example, events)
+    if json_output:
+        print_json(
+            {
+                **example.json(),
+                "reproduced": verdict is Verdict.PROVED,
+                "events": [event.json() for event in events],
+                "lines": lines,
+            }
+        )
+    else:
+        steps(f"{example.strategy}, {example.environment}, {example.bounds}", lines)
+        said = "shown again" if verdict is Verdict.PROVED else "NOT shown"
+        click.echo(f"{example.shows}: {said}")
+    return verdict
+
+
+def _other_driver(driver: str) -> Verdict:
+    raise EngineMissing(f"the {driver} driver cannot run here")

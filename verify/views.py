@@ -1,0 +1,243 @@
+"""What the templates see of a spec: its claims in Lean's words.
+
+Nothing here is believed.  A claim becomes a statement for Lean to prove, a counterexample a trace
+for Lean to replay; whether they say what the spec says is checked elsewhere, from the spec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from verify import semantics
+from verify.errors import VerifyError
+from verify.semantics import Bounds, Event, FaultAt, Model, State
+from verify.spec import Environment, LockScheme, Spec, Strategy
+
+# In the default environment two threads and one encoder show every fault that any number shows.
+BOUNDS = Bounds(2, 1, 2)
+
+_NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """A shortest run to a fault.
+
+    Attributes:
+        at: The fault of the state after the last step: which, and whose.
+        events: The steps.
+    """
+
+    at: FaultAt
+    events: tuple[Event, ...]
+
+    @property
+    def fault(self) -> str:
+        """The fault."""
+        return self.at.fault
+
+    @property
+    def thread(self) -> int:
+        """The thread that shows it."""
+        return self.at.t
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The steps as Lean terms of type `Label`."""
+        return tuple(map(lean_label, self.events))
+
+
+@dataclass(frozen=True)
+class StrategyView:
+    """A strategy as a template sees it; names are Lean names below `MPSVerify.AGX`.
+
+    Attributes:
+        name, english, scheme: As in the spec.
+        safe, fault, race, note: The claims; see `verify.spec.Expect`.
+        parallel: The claim, or a guess where the spec makes none: Lean decides.
+        theorem: The name of the main theorem.
+        statement: Its statement.
+        unsafe_theorem: For an unsafe one, the name of the theorem that it is not safe.
+        parallel_theorem: The name of the theorem on `parallel`.
+        file: The module that it goes to.
+        counterexample: For an unsafe one with a named fault, a shortest run to that.
+    """
+
+    name: str
+    english: str
+    scheme: LockScheme
+    safe: bool
+    parallel: bool
+    fault: str | None
+    race: bool
+    note: str | None
+    theorem: str
+    statement: str
+    unsafe_theorem: str
+    parallel_theorem: str
+    file: str
+    counterexample: Counterexample | None
+
+    @property
+    def classified(self) -> str:
+        """Its part of the theorem on all strategies: the statement of its own."""
+        return self.statement
+
+
+def lean_label(event: Event) -> str:
+    """A step as a Lean term of type `Label`."""
+    if event.event == "dispatch":
+        return f".dispatch ⟨{event.t}, .{event.kind}, {event.e}⟩"
+    if event.event == "drop":
+        return f".drop {event.e}"
+    if event.event in ("acquire", "release"):
+        return f".{event.event} {event.t}"
+    if event.pc in semantics.HOLDING:
+        return f".body {event.t} (.{event.pc} {event.b})"
+    return f".body {event.t} .{event.pc}"
+
+
+def shortest(
+    scheme: LockScheme, environment: Environment, fault: str | None, race: bool = False
+) -> Counterexample | None:
+    """A shortest run of a small instance to a fault, None if it has none.
+
+    Args:
+        scheme: The locks.
+        environment: The assumptions.
+        fault: One of `verify.spec.FAULTS`; None for any of them.
+        race: Only with the victim between load and use: not a call that came too late.
+    """
+    model = Model(scheme, environment, BOUNDS)
+    start = model.initial()
+    # How each state was reached first.  The frontier grows at its end: breadth first.
+    origin: dict[State, tuple[State, Event] | None] = {start: None}
+    frontier = [start]
+    for state in frontier:
+        for found in model.faults(state):
+            victim = state.threads[found.t]
+            if race and (victim is None or victim.point != "loaded"):
+                continue
+            if fault in (None, found.fault):
+                return Counterexample(found, _run_to(state, origin))
+        for event, successor in model.enabled(state):
+            if successor not in origin:
+                origin[successor] = (state, event)
+                frontier.append(successor)
+    return None
+
+
+def _run_to(state: State, origin: Mapping[State, tuple[State, Event] | None]) -> tuple[Event, ...]:
+    events: list[Event] = []
+    while (step := origin[state]) is not None:
+        state, event = step
+        events.append(event)
+    return tuple(reversed(events))
+
+
+def strategy_view(strategy: Strategy, environment: Environment) -> StrategyView:
+    """A strategy as the templates see it.
+
+    Args:
+        strategy: The strategy.
+        environment: The default environment of its spec.
+    """
+    claims, name = strategy.claims, strategy.name
+    if claims.safe:
+        suffix, statement = "is_safe", f"Safe .default {name}"
+    elif claims.race:
+        suffix, statement = "teardown_race", f"TeardownRace .default {name}"
+    elif claims.fault:
+        suffix, statement = f"reaches_{claims.fault}", f"CanReach .default {name} .{claims.fault}"
+    else:
+        suffix, statement = "is_unsafe", f"¬ Safe .default {name}"
+    return StrategyView(
+        name=name,
+        english=strategy.english,
+        scheme=strategy.scheme,
+        safe=claims.safe,
+        parallel=guess_parallel(strategy.scheme) if claims.parallel is None else claims.parallel,
+        fault=claims.fault,
+        race=claims.race,
+        note=claims.note,
+        # Names that the spec leaves out have a dot, so they meet none that it gives.
+        theorem=claims.theorem or f"{name}.{suffix}",
+        statement=statement,
+        unsafe_theorem=f"{name}.is_unsafe",
+        parallel_theorem=claims.parallel_theorem or f"{name}.parallel",
+        file=claims.file or "Strategies",
+        counterexample=(
+            None
+            if claims.safe
+            else shortest(strategy.scheme, environment, claims.fault, claims.race)
+        ),
+    )
+
+
+def guess_parallel(scheme: LockScheme) -> bool:
+    """Whether two operations on different encoders seem not to exclude each other.
+
+    This only picks the theorem that Lean is asked to prove.
+    """
+
+    def excludes(kind: str, other: str) -> bool:
+        return any(
+            (r.scope == q.scope == "global" or (r.scope == q.scope == "operation" and kind == other))
+            and "exclusive" in (r.mode, q.mode)
+            for r in scheme.locks[kind]
+            for q in scheme.locks[other]
+        )
+
+    return not all(excludes(kind, other) for kind in scheme.locks for other in scheme.locks)
+
+
+def context(spec: Spec) -> dict[str, Any]:
+    """The names that every template can use.
+
+    Returns:
+        `spec`; `strategies` (views) and `environments`, as tuples; `files`, the modules of the
+        strategies with their members, by name; and the words of the theorem on the safe ones:
+        `safe_count` (`two`), `safe_words` (English) and `safe_formula` (Lean, about `s`).
+
+    Raises:
+        VerifyError: If two modules have names that differ in case only.
+    """
+    environment = spec.environments["default"]
+    views = tuple(strategy_view(strategy, environment) for strategy in spec.strategies)
+    files: dict[str, list[StrategyView]] = {}
+    for view in sorted(views, key=lambda view: view.file):
+        files.setdefault(view.file, []).append(view)
+    distinct_names(files, f"{spec.path}: file")
+    safe = [view.name for view in views if view.safe]
+    return {
+        "spec": spec,
+        "strategies": views,
+        "environments": tuple(spec.environments.values()),
+        "files": files,
+        "safe_count": _NUMBERS[len(safe)] if len(safe) < len(_NUMBERS) else str(len(safe)),
+        "safe_words": _enumeration(safe),
+        "safe_formula": " ∨ ".join(f"s = .{name}" for name in safe) or "False",
+    }
+
+
+def distinct_names(names: Iterable[str], what: str) -> None:
+    """Refuse two file names that some file systems take for one.
+
+    Raises:
+        VerifyError: If two names differ in case only, or not at all.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.lower() in seen:
+            raise VerifyError(
+                f"{what} {name!r} is the same as {seen[name.lower()]!r} on some systems; rename one"
+            )
+        seen[name.lower()] = name
+
+
+def _enumeration(words: list[str]) -> str:
+    if len(words) < 2:
+        return "".join(words) or "none"
+    return f"{', '.join(words[:-1])} and {words[-1]}"
