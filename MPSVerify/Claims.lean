@@ -1,8 +1,9 @@
 import MPSVerify.AGX
-import MPSVerify.Thm.Safety
-import MPSVerify.Thm.Criterion
-import MPSVerify.Thm.Parallel
-import MPSVerify.Thm.Replay
+import MPSVerify.Theory.Environments
+import MPSVerify.Theory.Examples
+import MPSVerify.Theory.Optimality
+import MPSVerify.Theory.Proposals
+import MPSVerify.Thm.ReplayComplete
 
 /-!
 # The claims, restated by hand
@@ -56,9 +57,188 @@ theorem safe_strategies_exactly_two (s : Strategy) :
   AGX.safe_strategies_exactly_two s
 
 theorem all_strategies_classified :
-    TeardownRace .default noSync ∧ Safe .default globalMutex ∧ TeardownRace .default perStream ∧
-    TeardownRace .default perOp ∧ Safe .default perEncoder ∧
-    CanReach .default rwLock .encoderOverlap ∧ TeardownRace .default lockFree :=
+    ExactFaults .default noSync [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap] ∧
+    ExactFaults .default globalMutex [] ∧
+    ExactFaults .default perStream [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap] ∧
+    ExactFaults .default perOp [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .writeAfterFree] ∧
+    ExactFaults .default perEncoder [] ∧
+    ExactFaults .default rwLock [.encoderOverlap] ∧
+    ExactFaults .default lockFree [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap] :=
   AGX.all_strategies_classified
+
+/-! ## Extensions -/
+
+theorem per_encoder_unchecked_insufficient : CanReach .default perEncoderUnchecked .nullDeref :=
+  AGX.per_encoder_unchecked_insufficient
+
+theorem per_encoder_rw_lock_insufficient : CanReach .default perEncoderRW .encoderOverlap :=
+  AGX.per_encoder_rw_lock_insufficient
+
+theorem striped_mutex_sufficient : Safe .default striped := AGX.striped_mutex_sufficient
+
+/-! ## Every fault, every scheme, every environment -/
+
+theorem can_reach_iff_criterion (env : Env) (σ : LockScheme) (f : Fault) :
+    CanReach env σ f ↔ faultCriterion env σ f = true :=
+  MPSVerify.can_reach_iff_criterion env σ f
+
+/-! ## Optimality, among all disciplines -/
+
+theorem safe_iff_permits_subset {C : Config} {c : Client} (hd : C.env = .default)
+    (hc : C.check = true) :
+    C.Safe ↔ ∀ a b, C.Permits a b → (perEncoder.config .default c).Permits a b :=
+  MPSVerify.safe_iff_permits_subset hd hc
+
+theorem same_encoder_overlap_is_unsafe {C : Config} {a b : Op} (h : C.Permits a b)
+    (he : a.encoder = b.encoder) : ¬ C.Safe := MPSVerify.same_encoder_overlap_is_unsafe h he
+
+theorem per_encoder_is_maximal {C : Config} {a b : Op} {c : Client} (hs : C.Safe)
+    (h : C.Permits a b) : (perEncoder.config .default c).Permits a b :=
+  MPSVerify.per_encoder_is_maximal hs h
+
+theorem per_encoder_is_optimal : Safe .default perEncoder ∧
+    ∀ C : Config, C.Safe → ∀ a b, C.Permits a b → ∀ c, (perEncoder.config .default c).Permits a b :=
+  MPSVerify.per_encoder_is_optimal
+
+theorem better_than_global_mutex : Safe .default globalMutex ∧ Safe .default perEncoder ∧
+    (∀ c a b, (globalMutex.config .default c).Permits a b →
+      (perEncoder.config .default c).Permits a b) ∧
+    ∀ c, ∃ a b, (perEncoder.config .default c).Permits a b ∧
+      ¬ (globalMutex.config .default c).Permits a b :=
+  MPSVerify.better_than_global_mutex
+
+theorem exactly_two_safe_schemes (σ : LockScheme) (h : σ.Single) :
+    Safe .default σ ↔ σ = globalMutex ∨ σ = perEncoder := MPSVerify.exactly_two_safe_schemes σ h
+
+theorem per_encoder_uniquely_optimal (σ : LockScheme) (h : σ.Single) :
+    Safe .default σ ∧ Parallel .default σ ↔ σ = perEncoder :=
+  MPSVerify.per_encoder_uniquely_optimal σ h
+
+theorem memory_safe_schemes_exactly_four (σ : LockScheme) (h : σ.Single) :
+    MemorySafe .default σ ↔ σ ∈ [globalMutex, perEncoder, rwLock, perEncoderRW] :=
+  MPSVerify.memory_safe_schemes_exactly_four σ h
+
+theorem mutex_is_minimal :
+    (∀ k, ∀ rs ∈ singleRequests, rs ≠ [⟨.global, .exclusive⟩] → ¬ Safe .default (replaced k rs)) ∧
+      ¬ Safe .default uncheckedMutex := MPSVerify.mutex_is_minimal
+
+/-! ## The environments -/
+
+theorem racy_freelist_exactly_one_safe (σ : LockScheme) (h : σ.Single) :
+    Safe .racyFreelist σ ↔ σ = globalMutex := MPSVerify.racy_freelist_exactly_one_safe σ h
+
+theorem exactly_sixteen_safe_confined (σ : LockScheme) (h : σ.Single) :
+    Safe .confined σ ↔ σ ∈ confinedSafe := MPSVerify.exactly_sixteen_safe_confined σ h
+
+theorem confinedSafe_length : confinedSafe.length = 16 := MPSVerify.confinedSafe_length
+
+theorem no_scheme_survives_bypass (σ : LockScheme) :
+    TeardownRace .handlersBypass σ ∧ ¬ Safe .handlersBypass σ :=
+  MPSVerify.no_scheme_survives_bypass σ
+
+theorem no_scheme_survives_release (σ : LockScheme) : ¬ Safe .noRetain σ :=
+  MPSVerify.no_scheme_survives_release σ
+
+theorem every_scheme_safe_confined_no_handlers (σ : LockScheme) : Safe .confinedNoHandlers σ :=
+  MPSVerify.every_scheme_safe_confined_no_handlers σ
+
+theorem async_bypass_defeats_every_lock {C : Config} (ht : C.env.handlersTearDown = true)
+    (hb : ∀ a b, a.kind = .complete → ¬ C.blocks a b) : C.TeardownRace ∧ ¬ C.Safe :=
+  MPSVerify.async_bypass_defeats_every_lock ht hb
+
+theorem dispatch_window_defeats_every_lock {C : Config} (h : C.env.callersRetain = false) :
+    ¬ C.Safe := MPSVerify.dispatch_window_defeats_every_lock h
+
+theorem racy_freelist_defeats_per_encoder : ¬ Safe .racyFreelist perEncoder :=
+  MPSVerify.racy_freelist_defeats_per_encoder
+
+theorem confinement_suffices {C : Config} (hs : C.env.sharedEncoders = false)
+    (hh : C.env.handlersTearDown = false) (hr : C.env.callersRetain = true)
+    (hf : C.env.atomicFreelist = true) : C.Safe := MPSVerify.confinement_suffices hs hh hr hf
+
+theorem per_stream_safe_iff (c : Client) :
+    (perStream.config .default c).Safe ↔ ∀ t u, c.stream t = c.stream u :=
+  MPSVerify.per_stream_safe_iff c
+
+theorem rw_lock_only_overlap (f : Fault) : CanReach .default rwLock f ↔ f = .encoderOverlap :=
+  MPSVerify.rw_lock_only_overlap f
+
+theorem encodes_in_parallel_iff (env : Env) (σ : LockScheme) :
+    EncodesInParallel env σ ↔ σ.excludesAnywhere env .encode .encode = false :=
+  MPSVerify.encodes_in_parallel_iff env σ
+
+/-! ## The driver, lost work, progress, replay -/
+
+theorem atomic_encode_insufficient : ∃ s,
+    AtomicReachable (lockFree.config .default .distinct) encodeOnly s ∧
+      AtomicFaulty (lockFree.config .default .distinct) encodeOnly .doubleFree s :=
+  MPSVerify.atomic_encode_insufficient
+
+theorem three_proposals_insufficient : ∃ s,
+    AtomicReachable (lockFree.config .noHandlers .distinct) encodeOnly s ∧
+      AtomicFaulty (lockFree.config .noHandlers .distinct) encodeOnly .doubleFree s :=
+  MPSVerify.three_proposals_insufficient
+
+theorem registry_mutex_insufficient :
+    Env.default.atomicFreelist = true ∧ TeardownRace .default noSync :=
+  MPSVerify.registry_mutex_insufficient
+
+theorem handler_fix_insufficient : TeardownRace .noHandlers noSync :=
+  MPSVerify.handler_fix_insufficient
+
+theorem atomic_bodies_suffice {C : Config} {s : State} (hc : C.check = true)
+    (hr : C.env.callersRetain = true) {f : Fault} (h : AtomicReachable C (fun _ => true) s) :
+    ¬ AtomicFaulty C (fun _ => true) f s := MPSVerify.atomic_bodies_suffice hc hr h
+
+theorem skip_possible_iff {C : Config} : C.CanSkip ↔ ∃ t u e k, t ≠ u ∧ k.tearsDown = true ∧
+    C.env.Allows C.home ⟨t, .encode, e⟩ ∧ C.env.Allows C.home ⟨u, k, e⟩ :=
+  MPSVerify.skip_possible_iff
+
+theorem no_work_lost {C : Config} (hs : C.env.sharedEncoders = false)
+    (hh : C.env.handlersTearDown = false) : ¬ C.CanSkip := MPSVerify.no_work_lost hs hh
+
+theorem progress {C : Config} {s : State} (hr : Reachable C s) {t : Thread} {x : Busy}
+    (ht : s.threads t = some x) : CanGoOn C s ∨ ∃ f, Faulty C f s := MPSVerify.progress hr ht
+
+theorem reachable_iff_replay {env : Env} {σ : LockScheme} {c : Client} {s : State} :
+    Reachable (σ.config env c) s ↔
+      ∃ trace f, σ.replay? env c .initial trace = some f ∧ f.state = s :=
+  MPSVerify.reachable_iff_replay
+
+theorem one_thread_is_safe {C : Config} {s : State} {t : Thread}
+    (hret : C.env.callersRetain = true) (h : ReachableBy C t s) (f : Fault) : ¬ Faulty C f s :=
+  MPSVerify.one_thread_is_safe hret h f
+
+/-! ## Not vacuous -/
+
+theorem per_encoder_complete_run : endsClean perEncoder parallelRun = true :=
+  MPSVerify.per_encoder_complete_run
+
+theorem global_mutex_complete_run : endsClean globalMutex (life 0 0 0 ++ life 1 1 1) = true :=
+  MPSVerify.global_mutex_complete_run
+
+theorem global_mutex_no_parallel_run :
+    (globalMutex.replay? .default .distinct .initial parallelRun).isSome = false :=
+  MPSVerify.global_mutex_no_parallel_run
+
+theorem per_encoder_encodes_in_parallel : EncodesInParallel .default perEncoder :=
+  MPSVerify.per_encoder_encodes_in_parallel
+
+theorem maximality_inhabited : ∃ C : Config, C.Safe ∧ ∃ a b, C.Permits a b :=
+  MPSVerify.maximality_inhabited
+
+theorem one_thread_inhabited : ∃ s b, ReachableBy (noLocks .default) 0 s ∧
+    s.threads 0 = none ∧ s.mem.impl 0 = some b ∧ s.mem.ready b = true :=
+  MPSVerify.one_thread_inhabited
+
+theorem confinement_inhabited : ∃ s, Reachable (noLocks .confinedNoHandlers) s ∧
+    ∃ b, s.threads 0 = some ⟨.encode, 0, .loaded b⟩ := MPSVerify.confinement_inhabited
+
+theorem atomic_bodies_inhabited : ∃ s, AtomicReachable (noLocks .default) (fun _ => true) s ∧
+    s.mem.impl 0 = some 0 ∧ s.mem.ready 0 = true := MPSVerify.atomic_bodies_inhabited
 
 end MPSVerify.Claims

@@ -14,7 +14,9 @@
 // 0 = stop at the first fault.
 // Standard output: one line a job: faults found (mask), states, edges, deadlocks, exhausted
 // (states in which a create found no free block), pairs of kinds (16-bit matrix) that were seen
-// past their acquires at once on one encoder, in a reachable state.
+// past their acquires at once on one encoder, in a reachable state; whether two threads were past
+// their acquires at once, on any encoders, in a state without a fault (0 or 1); whether a thread
+// had loaded a context that another thread's teardown was about to clear (0 or 1).
 // With the argument "edges" the edges go to standard output instead, 24 bytes each: state, label,
 // state as 64-bit little-endian words.
 #include <cstdint>
@@ -133,8 +135,8 @@ class Search {
   }
 
   void report() const {
-    std::printf("%u %zu %zu %zu %zu %u\n", faults_, queue_.size(), edges_, deadlocks_, exhausted_,
-                together_);
+    std::printf("%u %zu %zu %zu %zu %u %d %d\n", faults_, queue_.size(), edges_, deadlocks_,
+                exhausted_, together_, parallel_, race_);
   }
 
  private:
@@ -143,7 +145,10 @@ class Search {
     if (target_ == 0) return faults_ != 0;
     return (faults_ & target_) == target_;
   }
-  void fault(Fault f) { faults_ |= 1u << f; }
+  void fault(Fault f) {
+    faults_ |= 1u << f;
+    faulty_ = true;
+  }
 
   bool allowed(int t, int kind, int e) const {
     if (kind == COMPLETE) return job_.tearDown;
@@ -172,6 +177,8 @@ class Search {
   void expand(const State& s) {
     const std::size_t before = edges_;
     bool busy = false;
+    int inside = 0;
+    faulty_ = false;
     for (int t = 0; t < job_.threads; ++t) {
       const Thread& x = s.thread[t];
       if (x.where == IDLE) {
@@ -179,14 +186,17 @@ class Search {
         continue;
       }
       busy = true;
+      inside += x.where != DISPATCHED;
       for (int u = 0; u < job_.threads; ++u) {
         const Thread& y = s.thread[u];
         if (u == t || y.where == IDLE || y.encoder != x.encoder) continue;
         if (x.where == LOADED && y.where == LOADED) fault(OVERLAP);
+        if (x.where == LOADED && y.where == PUSHED && s.context[x.encoder] == x.block) race_ = true;
         if (x.where != DISPATCHED && y.where != DISPATCHED) together_ |= 1u << (4 * x.kind + y.kind);
       }
       move(s, t);
     }
+    if (inside > 1 && !faulty_) parallel_ = true;
     const std::size_t moved = edges_ - before;
     for (int e = 0; e < job_.encoders; ++e) {
       bool inUse = false;
@@ -299,6 +309,8 @@ class Search {
   Packed from_ = 0;
   std::size_t edges_ = 0, deadlocks_ = 0, exhausted_ = 0;
   unsigned faults_ = 0, together_ = 0;
+  bool faulty_ = false;  // the state that is being expanded
+  bool parallel_ = false, race_ = false;
 };
 
 }  // namespace

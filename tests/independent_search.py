@@ -86,13 +86,21 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search found; `stuck` counts states in which only drops are left."""
+    """What a search found.
+
+    Attributes:
+        stuck: The number of states in which only drops are left.
+        parallel: Two threads were past their acquires at once in a state without a fault.
+        race: A thread had loaded a context that another's teardown was about to clear.
+    """
 
     faults: frozenset[str]
     states: int
     edges: int
     stuck: int
     exhausted: int
+    parallel: bool
+    race: bool
 
 
 def build(directory: Path) -> Path:
@@ -110,9 +118,9 @@ def search(program: Path, jobs: Iterable[Job]) -> list[Outcome]:
     done = subprocess.run([str(program)], input=text, capture_output=True, text=True, check=True)
     outcomes = []
     for line in done.stdout.splitlines():
-        mask, states, edges, stuck, exhausted, _ = map(int, line.split())
+        mask, states, edges, stuck, exhausted, _, parallel, race = map(int, line.split())
         found = frozenset(fault for i, fault in enumerate(FAULTS) if mask >> i & 1)
-        outcomes.append(Outcome(found, states, edges, stuck, exhausted))
+        outcomes.append(Outcome(found, states, edges, stuck, exhausted, parallel == 1, race == 1))
     assert len(outcomes) == text.count("\n")
     return outcomes
 

@@ -148,11 +148,15 @@ def test_a_theorem_that_states_something_else(
     assert f"but {claim} claims" in found.problems[0]
 
 
-def test_a_pair_of_other_universes_is_not_equal(engine: EmbeddedEngine, project: Project) -> None:
-    text = "theorem c.{u} (a : Sort u) (x : a) : x = x := rfl\n"
-    text += "theorem t (a : Type) (x : a) : x = x := rfl\n"
-    _, found = run(engine, project({"U.lean": text}), "U", ["t"], [("c", "t")])
-    assert not found.pairs[0].equal
+def test_universe_parameters_in_another_order_are_not_equal(
+    engine: EmbeddedEngine, project: Project
+) -> None:
+    text = "theorem c.{u, v} (a : Sort u) (b : Sort v) (x : a) (_ : b) : x = x := rfl\n"
+    same = text.replace("theorem c", "theorem same")
+    other = text.replace("theorem c.{u, v}", "theorem other.{v, u}")
+    root = project({"U.lean": text + same + other})
+    _, found = run(engine, root, "U", ["same"], [("c", "same"), ("c", "other")])
+    assert [p.equal for p in found.pairs] == [True, False]
 
 
 def test_nothing_asked_is_no_pass(engine: EmbeddedEngine, project: Project) -> None:

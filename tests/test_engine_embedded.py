@@ -71,6 +71,18 @@ def test_only_changed_modules_and_their_dependents_are_checked_again(
     assert cached(again) == {"P.A": True, "P.B": False, "P.C": True, "P.D": False}
 
 
+def test_a_dependent_is_checked_again_although_its_import_was_checked_already(
+    engine: EmbeddedEngine, project: Project
+) -> None:
+    root = project({**CHAIN, "P/D.lean": "import P.B\ntheorem e : True := b\n"})
+    assert engine.build(root, ["P.D"]).ok
+    (root / "P" / "B.lean").write_text("import P.A\ntheorem renamed : True := a\n")
+    assert engine.build(root, ["P.B"]).ok
+    build = engine.build(root, ["P.D"])
+    assert cached(build) == {"P.A": True, "P.B": True, "P.D": False}
+    assert not build.ok
+
+
 def test_an_error_stops_the_dependents_and_nothing_is_kept(
     engine: EmbeddedEngine, project: Project
 ) -> None:
@@ -280,7 +292,7 @@ def test_the_hash_is_remembered_by_the_files_identity(
 
 def test_children_are_killed_at_their_limit_and_measured() -> None:
     spawn = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
-    done = leanlib.run_child([sys.executable, "-c", "x = bytes(50_000_000); print('é' * 200_000)"],
+    done = leanlib.run_child([sys.executable, "-c", "x = b'x' * 50_000_000; print('é' * 200_000)"],
                              timeout=60)  # fmt: skip
     assert done.returncode == 0
     assert done.stdout == "é" * 200_000 + "\n", "output must be complete"

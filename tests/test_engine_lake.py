@@ -28,7 +28,9 @@ STAND_IN = """\
 import json, os, re, sys
 from pathlib import Path
 sys.path.insert(0, {source!r})
+from verify.engines import sources
 from verify.engines.embedded import EmbeddedEngine
+sources.scan = lambda source: ()  # lake does no such thing
 mode = Path({mode!r}).read_text()
 if mode == "die": os.kill(os.getpid(), 9)
 if mode == "silent": sys.exit(0)

@@ -42,8 +42,8 @@ BUGS = (
     Bug(
         "two mutexes for one encoder",
         "core/lock_table.cpp",
-        "if (e->key.load(std::memory_order_relaxed) == key) return *e;\n    }\n    Entry* e = fresh",
-        "if (e->key.load(std::memory_order_relaxed) == 0) return *e;\n    }\n    Entry* e = fresh",
+        "(std::memory_order_relaxed) == key) return *e;\n    }\n    Entry* e = fresh",
+        "(std::memory_order_relaxed) == 0) return *e;\n    }\n    Entry* e = fresh",
         "ThreadSanitizer:",
     ),
     Bug(

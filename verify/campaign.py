@@ -132,6 +132,7 @@ def campaign(
 
     result = CampaignResult()
     deadline = time.monotonic() + seconds
+    last: list[CaughtError] = []
     sessions: dict[tuple[str, int, int], tuple[Session, Model, Memo]] = {}
 
     def opened(env: Environment, encoders: int, blocks: int) -> tuple[Session, Model, Memo]:
@@ -202,7 +203,8 @@ def campaign(
             return outcome.stepped
 
         def catch(self, shows: str, detail: str) -> None:
-            raise CaughtError(self.example(shows, detail), self.pair.events)
+            last[:] = [CaughtError(self.example(shows, detail), self.pair.events)]
+            raise last[0]
 
         def example(self, shows: str, detail: str) -> Counterexample:
             bounds = self.pair.session.bounds
@@ -230,7 +232,9 @@ def campaign(
             hypothesis.seed(seed * 1_000_003 + batch)(Machine)
             try:
                 run_state_machine_as_test(Machine, settings=settings)
-            except CaughtError as caught:
+            except (CaughtError, hypothesis.errors.Flaky) as error:
+                # Flaky: the native side did not do the same twice, which is a finding as well.
+                caught = error if isinstance(error, CaughtError) else last[0]
                 example = caught.example
                 env = spec.environments[example.environment]
                 session, model, _ = opened(env, example.bounds.encoders, example.bounds.blocks)

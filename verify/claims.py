@@ -7,7 +7,7 @@ the spec names must prove it; the kernel compares the two.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +29,13 @@ class Claim:
 
     Attributes:
         strategy: Its name.
-        what: `safe`, `unsafe`, `race`, `fault`, `parallel`, `sequential` or `counterexample`.
+        what: `safe`, `unsafe`, `race`, `fault`, `parallel`, `sequential`, `counterexample`, or
+            `faults` for a cell of the matrix.
         theorem: The constant that must prove it; None if no module is expected to state it.
         module: The module with that constant.
         statement: In Lean, closed, with literals.
         english: The same for a reader.
+        environment: The environment that it is about.
     """
 
     strategy: str
@@ -42,6 +44,7 @@ class Claim:
     module: str
     statement: str
     english: str
+    environment: str = "default"
 
     @property
     def negation(self) -> str:
@@ -67,14 +70,17 @@ def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
-def about(strategy: Strategy, environment: Environment, view: StrategyView) -> list[Claim]:
+def about(
+    strategy: Strategy, environments: Mapping[str, Environment], view: StrategyView
+) -> list[Claim]:
     """All claims about a strategy; the first is the main one.
 
     Args:
         strategy: From the spec.
-        environment: The environment of the claims.
+        environments: Those of the spec; the claims of `expect` are about `default`.
         view: The names of its theorems.
     """
+    environment = environments["default"]
     env, scheme = environment_literal(environment), scheme_literal(strategy.scheme)
     name, expect, module = strategy.name, strategy.claims, f"{AGX}.{view.file}"
 
@@ -113,7 +119,23 @@ def about(strategy: Strategy, environment: Environment, view: StrategyView) -> l
         claims.append(claim("sequential", view.parallel_theorem, negated, "is not parallel"))
     if view.counterexample is not None:
         claims.append(
-            counterexample(strategy, environment, view.counterexample, f"{AGX}.{name}.counterexample", module)
+            counterexample(
+                strategy, environment, view.counterexample, f"{AGX}.{name}.counterexample", module
+            )
+        )
+    for other in environments.values():
+        faults = view.faults[other.name]
+        listed = ", ".join(f".{fault}" for fault in faults)
+        claims.append(
+            Claim(
+                name,
+                "faults",
+                f"{AGX}.{name}.faults_{other.name}",
+                f"{AGX}.Matrix",
+                f"ExactFaults {environment_literal(other)} {scheme} [{listed}]",
+                f"{name}, {other.name}: exactly {', '.join(faults) or 'no fault'}",
+                other.name,
+            )
         )
     return claims
 
@@ -200,6 +222,5 @@ def restated(claims_file: Path) -> list[tuple[str, str]]:
 
 def of_spec(spec: Spec, strategy_views: Iterable[StrategyView]) -> dict[str, list[Claim]]:
     """The claims of a spec, by strategy."""
-    environment = spec.environments["default"]
     by_name = {view.name: view for view in strategy_views}
-    return {s.name: about(s, environment, by_name[s.name]) for s in spec.strategies}
+    return {s.name: about(s, spec.environments, by_name[s.name]) for s in spec.strategies}

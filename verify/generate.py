@@ -99,6 +99,7 @@ _FILTERS = {
     "lean_scheme": lean_scheme,
     "lean_string": lean_string,
     "comment": comment,
+    "fault": ".{}".format,
 }
 
 

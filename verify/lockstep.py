@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from verify import native, trace
 from verify.errors import VerifyError
 from verify.native import Session, StepResult
-from verify.semantics import CRASHING, Bounds, Event, FaultAt, Model, State
+from verify.semantics import CRASHING, FAULT_RULES, Bounds, Event, FaultAt, Model, State
 from verify.spec import Spec
 from verify.verdict import Verdict
 
@@ -301,18 +301,13 @@ def _from_trace(recorded: trace.Recorded) -> Counterexample:
     )
 
 
-def save_trace(path: Path, example: Counterexample, events: Sequence[Event]) -> None:
+def save_trace(path: Path, example: Counterexample, run: trace.Trace) -> None:
     """Write the events of a replay as a trace file, the form that the model's checkers read.
 
     Raises:
         VerifyError: The file cannot be written.
     """
-    text = trace.dump(example.strategy, example.environment, _trace(example, events))
-    _write(path, text)
-
-
-def _trace(example: Counterexample, events: Sequence[Event]) -> trace.Trace:
-    return trace.Trace(example.bounds, tuple(events))
+    _write(path, trace.dump(example.strategy, example.environment, run))
 
 
 def shrink(
@@ -377,12 +372,12 @@ def _tries(bounds: Bounds) -> list[Event]:
 
 def replay(
     path: Path, spec: Spec, source: Path | None = None
-) -> tuple[Verdict, Counterexample, list[str], list[Event]]:
+) -> tuple[Verdict, Counterexample, list[str], trace.Trace]:
     """Run a saved counterexample again, on the native side and the model.
 
     Returns:
         PROVED if it shows what it says, REFUTED if not; the counterexample; what happened, line
-        by line; and the events.
+        by line; and the native events with the fault that they end in.
 
     Raises:
         VerifyError: The file is no counterexample, or its schedule cannot be followed.
@@ -414,7 +409,8 @@ def replay(
         if _is_deadlock(session):
             shown.add("deadlock")
             lines.append("every busy thread waits for a lock: deadlock")
-        divergence = trace.check(_trace(example, events), strategy.scheme, env) if events else None
+        run = trace.Trace(example.bounds, tuple(events), _fault(session, example.shows))
+        divergence = trace.check(run, strategy.scheme, env) if events else None
         if divergence is not None:
             shown.add("divergence")
             lines.append(f"step {divergence.step + 1} is no step of the model: {divergence.reason}")
@@ -423,7 +419,22 @@ def replay(
         elif events:
             shown.add(RUN)
     verdict = Verdict.PROVED if example.shows in shown else Verdict.REFUTED
-    return verdict, example, lines, events
+    return verdict, example, lines, run
+
+
+def _fault(session: Session, shows: str) -> FaultAt | None:
+    """The fault of the session's state, if that is what is to be shown."""
+    state = session.state()
+    crashing = session.crashing()
+    for thread, activity in enumerate(state.threads):
+        if activity is None:
+            continue
+        overlap = shows == "encoderOverlap" and activity.point == "loaded"
+        if crashing.get(thread) == shows or (overlap and shows in session.faults()):
+            here = (shows, activity.point)
+            event = next(r.event for r in FAULT_RULES if (r.fault, r.source) == here)
+            return FaultAt(shows, thread, activity.encoder, activity.kind, event)
+    return None
 
 
 def _is_deadlock(session: Session) -> bool:

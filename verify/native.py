@@ -63,6 +63,7 @@ LIBRARY = Target(
         "sched/session.cpp",
         "sched/schedule.cpp",
         "sched/explorer.cpp",
+        "sched/graph.cpp",
         "capi/mpsv.cpp",
     ),
     ("-O2",),
@@ -79,6 +80,24 @@ STRESS_TSAN = Target(
     "mpsv_stress_tsan", STRESS.sources, ("-O1", "-g", "-fsanitize=thread")
 )
 """The same under ThreadSanitizer, in a process of its own."""
+
+OBJC = Target(
+    "mpsv_objc",
+    (
+        *_CORE,
+        *_FAKE,
+        "objc/encoding.cpp",
+        "objc/interpose.cpp",
+        "drivers/fake_objc/agx_fake.mm",
+        "capi/objc_main.mm",
+    ),
+    ("-O1",),
+    ("-lobjc",),
+)
+"""The interposed guard on the fake driver's Objective-C classes, and its audit."""
+
+BENCH = Target("mpsv_bench", (*_CORE, "capi/bench_main.cpp"), ("-O2",))
+"""What a guarded call costs; its argument is the most threads of the scaling part."""
 
 
 def strategies_header(spec: Spec) -> str:
@@ -181,10 +200,12 @@ def _key(target: Target, source: Path, cxx: str, header: str) -> str:
         version = subprocess.run(
             [cxx, "--version"], capture_output=True, timeout=10, check=False
         ).stdout
-        files = sorted(p for p in source.rglob("*") if p.suffix in (".hpp", ".cpp", ".h", ".mm"))
+        # Which headers a source includes is the compiler's business: all files count.
+        files = {p for p in source.rglob("*") if p.suffix in (".hpp", ".cpp", ".h", ".mm", ".inc")}
+        files |= {source / name for name in target.sources}
         parts = [repr(target).encode(), cxx.encode(), version, header.encode()]
-        for path in files:
-            parts += [str(path.relative_to(source)).encode(), path.read_bytes()]
+        for path in sorted(files):
+            parts += [os.path.relpath(path, source).encode(), path.read_bytes()]
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EngineMissing(f"{cxx}: cannot be used: {error}; set CXX to another one") from None
     for part in parts:
@@ -278,8 +299,13 @@ class CState(ctypes.Structure):
         ("kind", ctypes.c_uint8 * 8),
         ("encoder", ctypes.c_uint8 * 8),
         ("block", ctypes.c_uint8 * 8),
-        ("fault", ctypes.c_uint8 * 8),
     )
+
+
+class CEdge(ctypes.Structure):
+    """`mpsv_edge`."""
+
+    _fields_ = (("source", ctypes.c_uint32), ("target", ctypes.c_uint32), ("event", CEvent))
 
 
 class COutcome(ctypes.Structure):
@@ -349,6 +375,20 @@ class Outcome:
         self.failure = self.failure or other.failure
 
 
+class Graph(NamedTuple):
+    """The native transition graph.
+
+    Attributes:
+        states: The initial one first.
+        edges: Source, label and target; states by their index.
+        faults: State, thread, and the fault that its next step would be.
+    """
+
+    states: list[State]
+    edges: list[tuple[int, Event, int]]
+    faults: list[tuple[int, int, str]]
+
+
 class StepResult(NamedTuple):
     """What became of a try: "stepped", or why not."""
 
@@ -411,6 +451,18 @@ class Library:
             "mpsv_can_drop": (ctypes.c_int, [session, u32]),
             "mpsv_choices": (u32, [session, u32, ctypes.c_uint8 * 16]),
             "mpsv_get_state": (None, [session, pointer(CState)]),
+            "mpsv_thread_fault": (u32, [session, u32]),
+            "mpsv_graph": (
+                ctypes.c_int,
+                [
+                    session,
+                    u64,
+                    pointer(pointer(CState)),
+                    pointer(u64),
+                    pointer(pointer(CEdge)),
+                    pointer(u64),
+                ],
+            ),
             "mpsv_trace": (pointer(CEvent), [session, pointer(u64)]),
             "mpsv_faults": (u32, [session]),
             "mpsv_failure": (text, [session]),
@@ -566,6 +618,9 @@ class Session:
         """The present state, as the model has it."""
         c = CState()
         self._c.mpsv_get_state(self._session, ctypes.byref(c))
+        return self._state(c)
+
+    def _state(self, c: CState) -> State:
         bounds, points = self.bounds, self.library.points
         threads: list[Activity | None] = []
         for t in range(bounds.threads):
@@ -584,12 +639,34 @@ class Session:
         )
         return State(tuple(threads), memory)
 
+    def graph(self, max_states: int = 2_000_000) -> Graph:
+        """Every state that any client and any schedule can reach, and every step from each.
+
+        Raises:
+            VerifyError: There are more states than `max_states`.
+        """
+        states, edges = ctypes.POINTER(CState)(), ctypes.POINTER(CEdge)()
+        n_states, n_edges = ctypes.c_uint64(), ctypes.c_uint64()
+        complete = self._c.mpsv_graph(
+            self._session, max_states, ctypes.byref(states), ctypes.byref(n_states),
+            ctypes.byref(edges), ctypes.byref(n_edges),
+        )  # fmt: skip
+        if not complete:
+            raise VerifyError(f"{self.bounds}: more than {max_states} states; use smaller bounds")
+        found = Graph([self._state(states[i]) for i in range(n_states.value)], [], [])
+        for i in range(n_edges.value):
+            edge = edges[i]
+            if edge.event.step == NONE:
+                fault = self.library.faults[edge.event.block]
+                found.faults.append((edge.source, edge.event.thread, fault))
+            else:
+                found.edges.append((edge.source, self._event(edge.event), edge.target))
+        return found
+
     def crashing(self) -> dict[int, str]:
         """The threads whose last try crashed, each with its fault."""
-        c = CState()
-        self._c.mpsv_get_state(self._session, ctypes.byref(c))
-        faults = self.library.faults
-        return {t: faults[c.fault[t]] for t in range(self.bounds.threads) if c.fault[t] != NONE}
+        codes = [self._c.mpsv_thread_fault(self._session, t) for t in range(self.bounds.threads)]
+        return {t: self.library.faults[code] for t, code in enumerate(codes) if code != NONE}
 
     def trace(self, since: int = 0) -> list[Event]:
         """The events since the last reset, from number `since` on."""

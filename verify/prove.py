@@ -12,7 +12,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ class Row:
     Attributes:
         safe, parallel: As proved; None where neither is.
         theorem: The main theorem, as the spec names it.
+        faults: For each environment, the exact set of faults, as proved; None where it is not.
         counterexample: For an unsafe one, numbered steps in English of a run that Lean accepts.
         seconds: What the engine took for its module, when it was last checked.
     """
@@ -67,6 +68,7 @@ class Row:
     safe: bool | None
     parallel: bool | None
     theorem: str
+    faults: Mapping[str, tuple[str, ...] | None]
     counterexample: tuple[str, ...]
     seconds: float
 
@@ -92,6 +94,10 @@ class Row:
             "counterexample": list(self.counterexample) or None,
             "seconds": round(self.seconds, 3),
             "note": self.strategy.claims.note,
+            "faults": {
+                name: None if faults is None else list(faults)
+                for name, faults in self.faults.items()
+            },
             "claims": [
                 {
                     "claim": judged.claim.english,
@@ -197,7 +203,7 @@ def _assembled(spec: Spec, shipped: bool, engine: Engine) -> Iterator[_Project]:
                 f"{source / 'MPSVerify'}: not what {spec.path.name} implies; run `verify generate`"
             )
         _write(root, generated)
-        yield _Project(root, spec, shipped, {view.name: view for view in context["strategies"]})
+        yield _Project(root, spec, shipped, {view.name: view for view in context["all_strategies"]})
 
 
 def _write(root: Path, wanted: Mapping[Path, str]) -> None:
@@ -220,28 +226,27 @@ def _judge(
     errors: list[str] = []
     broken = {m.module: m for m in build.modules if _complaint(m) is not None}
     failed: dict[int, str] = {}
-    roots = project.roots()
+    unjudged: list[tuple[str, str]] = []
     if not build.ok:
         # Something is wrong: judge claim by claim, and tell a false claim from a broken module.
         lines = [Line(line.claim, by_theorem=line.claim.module not in broken) for line in lines]
-        roots = []
         lines, failed = _settle(project, engine, lines)
-        restated = []
-        if project.shipped:
-            errors.append("the hand-written claims were not judged: a module does not compile")
-        build = _build(project, engine, [x for i, x in enumerate(lines) if i not in failed], [], None)
+        unjudged, restated = restated, []
     kept = [line for index, line in enumerate(lines) if index not in failed]
+    if not build.ok:
+        build = _build(project, engine, kept, [], None)
     audit = _audit(engine, build, kept, restated)
     errors += [*audit.errors, *audit.findings]
     judged = _verdicts(project, lines, failed, kept, audit, broken)
+    errors += _unexplained(judged, broken)
     seconds = {m.module: m.seconds for m in (*build.modules, *broken.values())}
     rows = tuple(_row(project, strategy, judged, seconds) for strategy in spec.strategies)
-    rows = tuple(_explained(project, engine, row) for row in rows)
+    rows = _explained(project, engine, rows)
     return Result(
         spec,
         engine.describe(),
         rows,
-        _restated(restated, audit, spec, project),
+        (*_restated(restated, audit, project), *map(_unjudged, unjudged)),
         tuple(dict.fromkeys(errors)),
         audit.constants,
         build.modules,
@@ -281,7 +286,7 @@ def _settle(
         build = _build(project, engine, [lines[index] for index in kept], [], None)
         gate = next((m for m in build.modules if m.module == GATE), None)
         if gate is None or (not gate.ok and _complaint(gate) is None):
-            return lines, {i: "the gate's module was not judged" for i in range(len(lines))}
+            return lines, dict.fromkeys(range(len(lines)), "the gate's module was not judged")
         if gate.ok:
             return lines, failed
         first = claims.first_line(source)
@@ -356,6 +361,32 @@ def _failure(line: Line) -> Verdict:
     return Verdict.ERROR if line.by_theorem else Verdict.UNDETERMINED
 
 
+def _unexplained(
+    judged: Mapping[str, Sequence[Judged]], broken: Mapping[str, ModuleResult]
+) -> list[str]:
+    """What fails of itself although nothing that is claimed of it is false.
+
+    The gate's module is left out: its claims are judged one by one.
+    """
+    false = {j.claim.module for own in judged.values() for j in own if j.verdict is Verdict.REFUTED}
+    return [
+        f"{name} fails: {_complaint(module)}"
+        for name, module in broken.items()
+        if name not in (*false, GATE) and not _skipped(module)
+    ]
+
+
+def _skipped(module: ModuleResult) -> bool:
+    """Whether a module was not tried, for something that it imports fails."""
+    return any(m.line == 0 and m.text.startswith("not checked: ") for m in module.messages)
+
+
+def _unjudged(pair: tuple[str, str]) -> Judged:
+    """A hand-written claim that was not reached, because some module does not compile."""
+    claim = Claim("", "restated", pair[1], "MPSVerify.Claims", pair[0], pair[0])
+    return Judged(claim, Verdict.UNDETERMINED, reason="not judged: a module does not compile")
+
+
 def _with_broken_modules(
     judged: dict[str, list[Judged]], broken: Mapping[str, ModuleResult]
 ) -> dict[str, list[Judged]]:
@@ -391,6 +422,13 @@ def _row(
         _fact(own, "safe", "unsafe"),
         _fact(own, "parallel", "sequential"),
         view.theorem,
+        {
+            j.claim.environment: (
+                view.faults[j.claim.environment] if j.verdict is Verdict.PROVED else None
+            )
+            for j in own
+            if j.claim.what == "faults"
+        },
         steps,
         seconds.get(f"{claims.AGX}.{view.file}", 0.0),
     )
@@ -404,9 +442,7 @@ def _fact(judged: Sequence[Judged], true: str, false: str) -> bool | None:
     return None
 
 
-def _steps(
-    strategy: Strategy, spec: Spec, run: views.Counterexample | None
-) -> tuple[str, ...]:
+def _steps(strategy: Strategy, spec: Spec, run: views.Counterexample | None) -> tuple[str, ...]:
     if run is None:
         return ()
     from verify.trace import Trace, steps_text
@@ -415,26 +451,35 @@ def _steps(
     return tuple(steps_text(Trace(views.BOUNDS, run.events, run.at), strategy.scheme, environment))
 
 
-def _explained(project: _Project, engine: Engine, row: Row) -> Row:
-    """Give a strategy that was wrongly claimed to be safe its counterexample, checked by Lean."""
-    if row.safe is not False or row.counterexample:
-        return row
+def _explained(project: _Project, engine: Engine, rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Give strategies that were wrongly claimed to be safe a counterexample that Lean accepts."""
     environment = project.spec.environments["default"]
-    run = views.shortest(row.strategy.scheme, environment, None)
-    if run is None:
-        return row
-    claim = claims.counterexample(row.strategy, environment, run, None, claims.AGX)
-    line = Line(claim, by_theorem=False)
-    build = _build(project, engine, [line], [], None)
-    audit = _audit(engine, build, [line], [])
-    if not audit.ok:
-        return row
-    steps = _steps(row.strategy, project.spec, run)
-    return Row(row.strategy, row.judged, row.safe, row.parallel, row.theorem, steps, row.seconds)
+    runs = {
+        row.strategy.name: run
+        for row in rows
+        if row.safe is False and not row.counterexample
+        if (run := views.shortest(row.strategy.scheme, environment, None)) is not None
+    }
+    if not runs:
+        return tuple(rows)
+    asked = [
+        claims.counterexample(project.spec.strategy(name), environment, run, None, claims.AGX)
+        for name, run in runs.items()
+    ]
+    lines = [Line(claim, by_theorem=False) for claim in asked]
+    build = _build(project, engine, lines, [], None)
+    if not _audit(engine, build, lines, []).ok:
+        return tuple(rows)
+    return tuple(
+        replace(row, counterexample=_steps(row.strategy, project.spec, runs[row.strategy.name]))
+        if row.strategy.name in runs
+        else row
+        for row in rows
+    )
 
 
 def _restated(
-    restated: Sequence[tuple[str, str]], audit: Audit, spec: Spec, project: _Project
+    restated: Sequence[tuple[str, str]], audit: Audit, project: _Project
 ) -> tuple[Judged, ...]:
     """The hand-written claims: all there, each exactly what its theorem states."""
     if not project.shipped:
@@ -447,7 +492,10 @@ def _restated(
         pair = pairs.get((claim_name, theorem))
         problems = [
             pair.problem if pair else f"{claim_name}: not compared",
-            *(audited[n].problem if n in audited else f"{n}: not audited" for n in (claim_name, theorem)),
+            *(
+                audited[name].problem if name in audited else f"{name}: not audited"
+                for name in (claim_name, theorem)
+            ),
         ]
         problem = next((p for p in problems if p), None)
         if problem is not None or audit.errors or audit.findings:
@@ -487,7 +535,7 @@ def choose_engine(name: str) -> Engine:
 
 
 def prove_command(
-    spec: Path | None, engine: str, json_output: bool, quiet: bool
+    spec: Path | None, engine: str, json_output: bool, quiet: bool, matrix: bool = False
 ) -> Verdict | int | None:
     """`verify prove`: print the table, or JSON, and return the verdict."""
     from verify import render
@@ -501,7 +549,11 @@ def prove_command(
     if json_output:
         render.print_json(as_json(result))
     else:
-        _print(result, quiet)
+        if matrix:
+            _print_matrix(result)
+        else:
+            _print(result)
+        _print_conclusion(result, quiet)
     return result.verdict
 
 
@@ -512,7 +564,8 @@ def as_json(result: Result) -> dict[str, Any]:
         "engine": result.engine,
         "spec": str(result.spec.path),
         "constants": result.constants,
-        "strategies": [row.json() for row in result.rows],
+        "strategies": [row.json() for row in result.rows if not row.strategy.extension],
+        "extensions": [row.json() for row in result.rows if row.strategy.extension],
         "restated": [
             {"claim": j.claim.english, "verdict": j.verdict.value, "theorem": j.theorem,
              "axioms": list(j.axioms), "reason": j.reason}
@@ -527,10 +580,11 @@ def as_json(result: Result) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print(result: Result, quiet: bool) -> None:
+def _print(result: Result) -> None:
     from verify import render
 
-    for row in result.rows:
+    rows = [row for row in result.rows if not row.strategy.extension]
+    for row in rows:
         if row.counterexample:
             render.plain(f"{row.strategy.name} is not safe:", row.counterexample)
     render.table(
@@ -545,20 +599,47 @@ def _print(result: Result, quiet: bool) -> None:
                 ", ".join(row.axioms) or "none",
                 f"{row.seconds:.2f} s",
             )
-            for row in result.rows
+            for row in rows
         ],
     )
-    for row in result.rows:
-        for judged in row.judged:
-            if judged.verdict is not Verdict.PROVED:
-                render.note(f"{judged.verdict}: {judged.claim.english}: {judged.reason}")
-        if row.strategy.claims.note and not quiet:
-            render.note(f"{row.strategy.name}: {row.strategy.claims.note}")
-    for judged in result.restated:
+
+
+def _print_matrix(result: Result) -> None:
+    from verify import render
+
+    names = list(result.spec.environments)
+
+    def cell(row: Row, environment: str) -> tuple[str, ...]:
+        faults = row.faults.get(environment)
+        return ("?",) if faults is None else faults or ("safe",)
+
+    render.table(
+        ("strategy", *names),
+        [
+            (row.strategy.name + (" (extension)" if row.strategy.extension else ""),
+             *(cell(row, name) for name in names))
+            for row in result.rows
+        ],
+        "exact fault sets, one theorem a cell",
+    )  # fmt: skip
+
+
+def _print_conclusion(result: Result, quiet: bool) -> None:
+    from verify import render
+
+    everything = [
+        *((j.claim.english, j) for row in result.rows for j in row.judged),
+        *((j.claim.english, j) for j in result.restated),
+    ]
+    for english, judged in everything:
         if judged.verdict is not Verdict.PROVED:
-            render.note(f"{judged.verdict}: {judged.claim.english}: {judged.reason}")
+            render.note(f"{judged.verdict}: {english}: {judged.reason}")
     for error in result.errors:
         render.note(f"ERROR: {error}")
+    if not quiet:
+        for row in result.rows:
+            if row.strategy.claims.note:
+                render.note(f"{row.strategy.name}: {row.strategy.claims.note}")
     proved = sum(j.verdict is Verdict.PROVED for row in result.rows for j in row.judged)
     total = sum(len(row.judged) for row in result.rows)
     restated = sum(j.verdict is Verdict.PROVED for j in result.restated)
@@ -567,4 +648,3 @@ def _print(result: Result, quiet: bool) -> None:
         f"{restated} of {len(result.restated)} hand-written claims; the kernel replayed "
         f"{result.constants} constants ({result.engine.split(' (')[0]})"
     )
-

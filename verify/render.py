@@ -43,7 +43,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str =
 
     Args:
         columns: The headings.
-        rows: One cell a column.  True, False and None are shown as yes, no and a dash; verdicts
+        rows: One cell a column.  True, False and None are shown as yes, no and a dash; tuples as lines; verdicts
             in their colour; everything else as its text, whatever characters it has.
         title: A line above the table.
     """
@@ -58,6 +58,8 @@ def _cell(value: object) -> Text:
         return Text("-")
     if isinstance(value, bool):
         return Text("yes" if value else "no")
+    if isinstance(value, tuple):
+        return Text("\n".join(printable(str(part)) for part in value))
     text = printable(str(value))
     return Text(text, style=_STYLES.get(text, ""))
 

@@ -160,6 +160,7 @@ class Strategy:
         english: One sentence on it; arbitrary text, escape it before it goes into a source file.
         scheme: The locks.
         expect: The claims as written, None where the spec makes none.
+        extension: Shown beside the others in the matrix, not counted among them.
         line: Where it starts in its file; no part of what it is.
     """
 
@@ -167,6 +168,7 @@ class Strategy:
     english: str
     scheme: LockScheme
     expect: Expect | None = None
+    extension: bool = False
     line: int = field(default=0, compare=False)
 
     @property
@@ -242,6 +244,7 @@ def dump(spec: Spec) -> str:
     for strategy in spec.strategies:
         lines += ["", "[[strategy]]", f"name = {_toml(strategy.name)}"]
         lines += [f"english = {_toml(strategy.english)}", f"check = {_toml(strategy.scheme.check)}"]
+        lines += ["extension = true"] if strategy.extension else []
         lines += ["[strategy.locks]"]
         for kind, requests in strategy.scheme.locks.items():
             words_of_kind = [str(request) for request in requests]
@@ -569,7 +572,7 @@ def _strategy(source: _Source, index: int, table: dict[str, Any]) -> Strategy:
         source.fail(keys, 'a strategy has no name; add name = "..."')
     name = _identifier(source, (*keys, "name"), table["name"], "", "strategy name")
     where = f"strategy {name!r}: "
-    _known_keys(source, keys, table, ("name", "english", "check", "locks", "expect"), where)
+    _known_keys(source, keys, table, ("name", "english", "check", "locks", "expect", "extension"), where)
     for key in ("check", "locks"):
         if key not in table:
             source.fail(keys, f"{where}{key!r} is missing; see model/strategies.toml")
@@ -594,6 +597,7 @@ def _strategy(source: _Source, index: int, table: dict[str, Any]) -> Strategy:
         expect=_expect(source, (*keys, "expect"), table["expect"], where)
         if "expect" in table
         else None,
+        extension=_boolean(source, (*keys, "extension"), table.get("extension", False), where),
         line=source.line(keys),
     )
 

@@ -74,7 +74,7 @@ class FreeResult:
 
 def free_run(
     executable: Path, strategy: str, env: Environment, threads: int, operations: int, seed: int,
-    guarded: bool = True, seconds: float = 30.0, crash: bool = False, assert_held: bool = False,
+    guarded: bool = True, seconds: float = 10.0, crash: bool = False, assert_held: bool = False,
 ) -> FreeResult:  # fmt: skip
     """Run free threads in a process of their own: it may crash or hang.
 
@@ -102,10 +102,10 @@ def free_run(
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", env=environment,
-            stdin=subprocess.DEVNULL, timeout=seconds + 30, check=False,
+            stdin=subprocess.DEVNULL, timeout=seconds + 20, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return FreeResult(trouble=f"hung: no end after {seconds + 30:.0f} s", seconds=seconds)
+        return FreeResult(trouble=f"hung: no end after {seconds + 20:.0f} s", seconds=seconds)
     if "FATAL: ThreadSanitizer" in done.stderr:
         line = next(x for x in done.stderr.splitlines() if "FATAL: ThreadSanitizer" in x)
         raise EngineMissing(f"ThreadSanitizer cannot run here: {line.strip()}")
@@ -498,15 +498,15 @@ def _row_json(row: Row) -> dict[str, Any]:
 
 
 def _replay(path: Path, spec: Spec, trace_file: Path | None, json_output: bool) -> Verdict:
-    verdict, example, lines, events = replay(path, spec)
+    verdict, example, lines, run = replay(path, spec)
     if trace_file is not None:
-        save_trace(trace_file, example, events)
+        save_trace(trace_file, example, run)
     if json_output:
         print_json(
             {
                 **example.json(),
                 "reproduced": verdict is Verdict.PROVED,
-                "events": [event.json() for event in events],
+                "events": [event.json() for event in run.events],
                 "lines": lines,
             }
         )

@@ -6,14 +6,14 @@ for Lean to replay; whether they say what the spec says is checked elsewhere, fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from verify import semantics
 from verify.errors import VerifyError
 from verify.semantics import Bounds, Event, FaultAt, Model, State
-from verify.spec import Environment, LockScheme, Spec, Strategy
+from verify.spec import FAULTS, Environment, LockScheme, Request, Spec, Strategy
 
 # In the default environment two threads and one encoder show every fault that any number shows.
 BOUNDS = Bounds(2, 1, 2)
@@ -62,6 +62,8 @@ class StrategyView:
         unsafe_theorem: For an unsafe one, the name of the theorem that it is not safe.
         parallel_theorem: The name of the theorem on `parallel`.
         file: The module that it goes to.
+        extension: Whether it stands beside the strategies that are counted.
+        faults: For each environment, the faults that it seems to run into: Lean decides.
         counterexample: For an unsafe one with a named fault, a shortest run to that.
     """
 
@@ -78,12 +80,9 @@ class StrategyView:
     unsafe_theorem: str
     parallel_theorem: str
     file: str
+    extension: bool
+    faults: Mapping[str, tuple[str, ...]]
     counterexample: Counterexample | None
-
-    @property
-    def classified(self) -> str:
-        """Its part of the theorem on all strategies: the statement of its own."""
-        return self.statement
 
 
 def lean_label(event: Event) -> str:
@@ -137,13 +136,14 @@ def _run_to(state: State, origin: Mapping[State, tuple[State, Event] | None]) ->
     return tuple(reversed(events))
 
 
-def strategy_view(strategy: Strategy, environment: Environment) -> StrategyView:
+def strategy_view(strategy: Strategy, environments: Mapping[str, Environment]) -> StrategyView:
     """A strategy as the templates see it.
 
     Args:
         strategy: The strategy.
-        environment: The default environment of its spec.
+        environments: Those of its spec.
     """
+    environment = environments["default"]
     claims, name = strategy.claims, strategy.name
     if claims.safe:
         suffix, statement = "is_safe", f"Safe .default {name}"
@@ -168,12 +168,68 @@ def strategy_view(strategy: Strategy, environment: Environment) -> StrategyView:
         unsafe_theorem=f"{name}.is_unsafe",
         parallel_theorem=claims.parallel_theorem or f"{name}.parallel",
         file=claims.file or "Strategies",
+        extension=strategy.extension,
+        faults={name: guess_faults(strategy.scheme, env) for name, env in environments.items()},
         counterexample=(
             None
             if claims.safe
             else shortest(strategy.scheme, environment, claims.fault, claims.race)
         ),
     )
+
+
+def guess_faults(scheme: LockScheme, env: Environment) -> tuple[str, ...]:
+    """The faults that a scheme can run into, by the law that Lean proves (`faultCriterion`).
+
+    This only picks the theorem that Lean is asked to prove; a wrong guess does not compile.
+
+    Args:
+        scheme: The locks.
+        env: The assumptions.
+
+    Returns:
+        Some of `verify.spec.FAULTS`, in that order.
+    """
+    teardowns = ("destroy", "complete")
+
+    def requests(kind: str) -> tuple[Request, ...]:
+        bypassed = kind == "complete" and not env.handlersIntercepted
+        return () if bypassed else scheme.locks[kind]
+
+    def excludes(kind: str, other: str, scopes: Container[str]) -> bool:
+        return any(
+            r.scope == q.scope
+            and (r.scope in scopes or (r.scope == "operation" and kind == other))
+            and "exclusive" in (r.mode, q.mode)
+            for r in requests(kind)
+            for q in requests(other)
+        )
+
+    def overlaps(kind: str, other: str) -> bool:
+        happen = env.handlersTearDown or "complete" not in (kind, other)
+        meet = happen and (env.sharedEncoders or "complete" in (kind, other))
+        return meet and not excludes(kind, other, ("global", "encoder", "queue"))
+
+    def torn(kind: str) -> bool:
+        return any(overlaps(kind, teardown) for teardown in teardowns)
+
+    race = torn("encode")
+    steals = not env.atomicFreelist and not excludes("create", "create", ("global",))
+    unchecked = not scheme.check and (env.handlersTearDown or env.sharedEncoders)
+    remade = overlaps("create", "encode") and any(
+        overlaps("create", teardown) and torn(teardown) for teardown in teardowns
+    )
+    found = {
+        "nullDeref": race or unchecked,
+        "staleContext": race or steals or remade,
+        "uninitialised": overlaps("create", "encode"),
+        "doubleFree": steals or any(map(torn, teardowns)),
+        "lostContext": overlaps("create", "create"),
+        "writeAfterFree": steals or torn("create"),
+        "encoderOverlap": overlaps("encode", "encode"),
+        "deadDispatch": not env.callersRetain,
+    }
+    return tuple(fault for fault in FAULTS if found[fault])
 
 
 def guess_parallel(scheme: LockScheme) -> bool:
@@ -184,7 +240,8 @@ def guess_parallel(scheme: LockScheme) -> bool:
 
     def excludes(kind: str, other: str) -> bool:
         return any(
-            (r.scope == q.scope == "global" or (r.scope == q.scope == "operation" and kind == other))
+            r.scope == q.scope
+            and (r.scope == "global" or (r.scope == "operation" and kind == other))
             and "exclusive" in (r.mode, q.mode)
             for r in scheme.locks[kind]
             for q in scheme.locks[other]
@@ -197,23 +254,26 @@ def context(spec: Spec) -> dict[str, Any]:
     """The names that every template can use.
 
     Returns:
-        `spec`; `strategies` (views) and `environments`, as tuples; `files`, the modules of the
-        strategies with their members, by name; and the words of the theorem on the safe ones:
+        `spec`; `strategies` (views of those that count), `all_strategies` (with extensions) and
+        `environments`, as tuples; `files`, the modules of the strategies with their members, by
+        name, and `counted_files`; and the words of the theorem on the safe ones:
         `safe_count` (`two`), `safe_words` (English) and `safe_formula` (Lean, about `s`).
 
     Raises:
         VerifyError: If two modules have names that differ in case only.
     """
-    environment = spec.environments["default"]
-    views = tuple(strategy_view(strategy, environment) for strategy in spec.strategies)
+    everything = tuple(strategy_view(strategy, spec.environments) for strategy in spec.strategies)
+    views = tuple(view for view in everything if not view.extension)
     files: dict[str, list[StrategyView]] = {}
-    for view in sorted(views, key=lambda view: view.file):
+    for view in sorted(everything, key=lambda view: view.file):
         files.setdefault(view.file, []).append(view)
     distinct_names(files, f"{spec.path}: file")
     safe = [view.name for view in views if view.safe]
     return {
         "spec": spec,
         "strategies": views,
+        "all_strategies": everything,
+        "counted_files": sorted({view.file for view in views}),
         "environments": tuple(spec.environments.values()),
         "files": files,
         "safe_count": _NUMBERS[len(safe)] if len(safe) < len(_NUMBERS) else str(len(safe)),

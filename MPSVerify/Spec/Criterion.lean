@@ -75,6 +75,9 @@ def raceCriterion (env : Env) (σ : LockScheme) : Bool := σ.overlapsTeardown en
 def LockScheme.stealsBlocks (σ : LockScheme) (env : Env) : Bool :=
   !env.atomicFreelist && !σ.excludesAnywhere env .create .create
 
+def allFaults : List Fault := [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+  .lostContext, .writeAfterFree, .encoderOverlap, .deadDispatch]
+
 /-- **Which faults a scheme can run into**, exactly. -/
 def faultCriterion (env : Env) (σ : LockScheme) : Fault → Bool
   | .nullDeref =>

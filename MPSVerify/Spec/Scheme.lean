@@ -92,6 +92,10 @@ def Safe (env : Env) (σ : LockScheme) : Prop := ∀ c, (σ.config env c).Safe
 /-- Fault `f` can happen to some client. -/
 def CanReach (env : Env) (σ : LockScheme) (f : Fault) : Prop := ∃ c, (σ.config env c).CanReach f
 
+/-- **Exactly** the faults of the list can happen. -/
+def ExactFaults (env : Env) (σ : LockScheme) (faults : List Fault) : Prop :=
+  ∀ f, CanReach env σ f ↔ f ∈ faults
+
 /-- **Parallel**: some client can have two threads past their acquires in a state without a fault. -/
 def Parallel (env : Env) (σ : LockScheme) : Prop :=
   ∃ c s t u x y, Reachable (σ.config env c) s ∧ (∀ f, ¬ Faulty (σ.config env c) f s) ∧

@@ -21,6 +21,17 @@ inductive Label where
   | drop (e : Encoder)
   deriving DecidableEq
 
+/-- The thread that a step is a step of. -/
+def Label.thread? : Label → Option Thread
+  | .dispatch o => some o.thread
+  | .acquire t | .body t _ | .release t => some t
+  | .drop _ => none
+
+/-- A step of an operation that is under way: neither a new dispatch nor a drop. -/
+def Label.Works : Label → Prop
+  | .dispatch _ | .drop _ => False
+  | .acquire _ | .body _ _ | .release _ => True
+
 /-- A busy thread holds its locks from its acquire on. -/
 def Busy.holds (b : Busy) : Prop := b.pc ≠ .dispatched
 

@@ -131,4 +131,26 @@ theorem can_reach_iff_criterion (env : Env) (σ : LockScheme) (f : Fault) :
 instance (env : Env) (σ : LockScheme) (f : Fault) : Decidable (CanReach env σ f) :=
   decidable_of_decidable_of_iff (can_reach_iff_criterion env σ f).symm
 
+theorem mem_allFaults (f : Fault) : f ∈ allFaults := by cases f <;> decide
+
+/-- The exact set of reachable faults is decided by evaluation. -/
+theorem exact_faults_iff_criterion (env : Env) (σ : LockScheme) (faults : List Fault) :
+    ExactFaults env σ faults ↔
+      (allFaults.all fun f => faultCriterion env σ f == decide (f ∈ faults)) = true := by
+  rw [List.all_eq_true]
+  constructor
+  · intro h f _
+    have := h f
+    rw [can_reach_iff_criterion] at this
+    by_cases hf : f ∈ faults
+    · rw [this.mpr hf, decide_eq_true hf]; rfl
+    · rw [Bool.eq_false_of_ne_true (fun h => hf (this.mp h)), decide_eq_false hf]; rfl
+  · intro h f
+    rw [can_reach_iff_criterion, eq_of_beq (h f (mem_allFaults f))]
+    exact ⟨of_decide_eq_true, decide_eq_true⟩
+
+instance (env : Env) (σ : LockScheme) (faults : List Fault) :
+    Decidable (ExactFaults env σ faults) :=
+  decidable_of_decidable_of_iff (exact_faults_iff_criterion env σ faults).symm
+
 end MPSVerify

@@ -7,6 +7,7 @@
 
 #include "capi/convert.hpp"
 #include "sched/explorer.hpp"
+#include "sched/graph.hpp"
 #include "strategies.hpp"  // generated from the spec
 
 using namespace mpsverify;
@@ -14,10 +15,14 @@ using namespace mpsverify;
 struct mpsv_session {
     sched::Session session;
     std::string message;
+    sched::Graph graph;
     mpsv_session(const sched::Config& config, const Scheme& scheme) : session(config, scheme) {}
 };
 
-static_assert(sizeof(mpsv_event) == sizeof(sched::Event), "events are handed out as they are");
+// Handed out as they are.
+static_assert(sizeof(mpsv_event) == sizeof(sched::Event));
+static_assert(sizeof(mpsv_state) == sizeof(sched::Snapshot));
+static_assert(sizeof(mpsv_edge) == sizeof(sched::Edge));
 
 namespace {
 
@@ -137,24 +142,12 @@ uint32_t mpsv_choices(mpsv_session* session, uint32_t thread, uint8_t blocks[16]
 }
 
 void mpsv_get_state(mpsv_session* handle, mpsv_state* state) {
-    const sched::Session& session = handle->session;
-    std::memset(state, MPSV_NONE, sizeof *state);
-    for (uint32_t e = 0; e < session.config().encoders; ++e) {
-        state->impl[e] = session.impl(e);
-        state->alive[e] = session.alive(e);
-    }
-    for (uint32_t b = 0; b < session.config().blocks; ++b) {
-        state->owner[b] = session.owner(b);
-        state->ready[b] = session.ready(b);
-    }
-    for (uint32_t t = 0; t < session.config().threads; ++t) {
-        state->pc[t] = static_cast<uint8_t>(session.pc(t));
-        state->fault[t] = session.fault(t);
-        if (!session.busy(t)) continue;
-        state->kind[t] = session.kind(t);
-        state->encoder[t] = session.encoder(t);
-        state->block[t] = session.held_block(t);
-    }
+    const sched::Snapshot here = sched::snapshot(handle->session);
+    std::memcpy(state, &here, sizeof here);
+}
+uint32_t mpsv_thread_fault(mpsv_session* session, uint32_t thread) {
+    if (thread >= session->session.config().threads) return MPSV_NONE;
+    return session->session.fault(thread);
 }
 const mpsv_event* mpsv_trace(mpsv_session* session, uint64_t* count) {
     *count = session->session.trace().size();
@@ -189,4 +182,15 @@ const char* mpsv_walk(mpsv_session* session, const char* program, uint64_t seed,
     return timed(session, program, outcome, [&](const sched::Program& parsed) {
         return sched::walk(session->session, parsed, seed, schedules, seconds);
     });
+}
+
+int mpsv_graph(mpsv_session* session, uint64_t max_states, const mpsv_state** states,
+               uint64_t* state_count, const mpsv_edge** edges, uint64_t* edge_count) {
+    session->graph = sched::graph(session->session, max_states);
+    const sched::Graph& graph = session->graph;
+    *states = reinterpret_cast<const mpsv_state*>(graph.states.data());
+    *state_count = graph.states.size();
+    *edges = reinterpret_cast<const mpsv_edge*>(graph.edges.data());
+    *edge_count = graph.edges.size();
+    return graph.complete;
 }

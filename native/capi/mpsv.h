@@ -43,8 +43,15 @@ typedef struct {
 typedef struct {
     uint8_t impl[8], alive[8];
     uint8_t owner[16], ready[16];
-    uint8_t pc[8], kind[8], encoder[8], block[8], fault[8];
+    uint8_t pc[8], kind[8], encoder[8], block[8];
 } mpsv_state;
+
+/* A step between states (numbers in mpsv_graph's order); or, with event.step MPSV_NONE, a thread
+ * whose next step crashes: event.block is the fault. */
+typedef struct {
+    uint32_t source, target;
+    mpsv_event event;
+} mpsv_edge;
 
 typedef struct {
     uint64_t schedules, steps, deadlocks, skipped, unexplained, failures, parallel;
@@ -87,6 +94,8 @@ MPSV_API int mpsv_can_drop(mpsv_session* session, uint32_t encoder);
 MPSV_API uint32_t mpsv_choices(mpsv_session* session, uint32_t thread, uint8_t blocks[16]);
 
 MPSV_API void mpsv_get_state(mpsv_session* session, mpsv_state* state);
+/* The fault of a thread whose last try crashed, or MPSV_NONE. */
+MPSV_API uint32_t mpsv_thread_fault(mpsv_session* session, uint32_t thread);
 MPSV_API const mpsv_event* mpsv_trace(mpsv_session* session, uint64_t* count);
 /* Bit set of faults seen, the guard's failure or null, and skipped calls since the reset. */
 MPSV_API uint32_t mpsv_faults(mpsv_session* session);
@@ -99,6 +108,10 @@ MPSV_API const char* mpsv_run(mpsv_session* session, const char* schedule);
 MPSV_API const char* mpsv_explore(mpsv_session* session, const char* program,
                                   uint32_t preemptions, uint64_t schedules, double seconds,
                                   mpsv_outcome* outcome);
+/* Every state that any client and schedule can reach, and every step: the arrays are the handle's
+ * until it is freed or this is called again.  0 if there are more than max_states. */
+MPSV_API int mpsv_graph(mpsv_session* session, uint64_t max_states, const mpsv_state** states,
+                        uint64_t* state_count, const mpsv_edge** edges, uint64_t* edge_count);
 /* Random schedules of a program. */
 MPSV_API const char* mpsv_walk(mpsv_session* session, const char* program, uint64_t seed,
                                uint64_t schedules, double seconds, mpsv_outcome* outcome);

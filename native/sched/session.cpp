@@ -24,7 +24,7 @@ Session::Session(const Config& config, const Scheme& scheme) : config_(config) {
     options.assert_held = config.assert_held;
     guard_ = std::make_unique<Guard>(scheme, options);
     driver_ = std::make_unique<fake::Driver>(config.blocks, config.atomic_freelist);
-    cells_.reset(new fake::Cell[config.encoders]);
+    cells_.reset(new fake::Cell[config.encoders]());
     for (std::uint32_t t = 0; t < config.threads; ++t) {
         threads_.push_back(std::make_unique<Worker>());
         Worker& worker = *threads_.back();
@@ -51,9 +51,7 @@ void Session::reset() {
     }
     for (fake::Block& block : driver_->blocks()) block = fake::Block{};
     for (std::uint32_t e = 0; e < config_.encoders; ++e) {
-        cells_[e].impl = nullptr;
-        cells_[e].users.store(0, std::memory_order_relaxed);
-        cells_[e].alive.store(true, std::memory_order_relaxed);
+        cells_[e] = fake::Cell{};
     }
     used_blocks_ = faults_ = 0;
     skipped_ = unexplained_ = 0;
@@ -72,7 +70,7 @@ std::uint8_t Session::owner(std::uint32_t block) const {
 }
 
 bool Session::can_dispatch(std::uint32_t thread, Kind kind, std::uint32_t encoder) const {
-    if (busy(thread) || !cells_[encoder].alive) return false;
+    if (busy(thread) || cells_[encoder].released) return false;
     if (kind == Kind::complete ? !config_.handlers_tear_down
                                : !config_.shared_encoders && config_.home[encoder] != thread) {
         return false;
@@ -104,7 +102,7 @@ Result Session::step(std::uint32_t thread, std::uint8_t block) {
 }
 
 bool Session::can_drop(std::uint32_t encoder) const {
-    if (!cells_[encoder].alive) return false;
+    if (cells_[encoder].released) return false;
     if (!config_.callers_retain) return true;
     for (const auto& w : threads_) {
         if (w->pc != Pc::idle && w->encoder == encoder) return false;
@@ -114,7 +112,7 @@ bool Session::can_drop(std::uint32_t encoder) const {
 
 Result Session::drop(std::uint32_t encoder) {
     if (!can_drop(encoder)) return Result::impossible;
-    cells_[encoder].alive = false;
+    cells_[encoder].released = true;
     guard_->retire(&cells_[encoder]);
     trace_.push_back({kNone, static_cast<std::uint8_t>(encoder), kNone, code(Step::drop), kNone,
                       kNone, 0, 0});
@@ -190,7 +188,7 @@ void Session::yield(Worker& worker, Result result) {
 
 // What objc_msgSend does to a dead object, as long as the operation has not got past its acquire.
 void Session::message_send(Worker& worker) {
-    while (!cells_[worker.encoder].alive) fault(Fault::deadDispatch);
+    while (cells_[worker.encoder].released) fault(Fault::deadDispatch);
 }
 
 void Session::point(Step next) {

@@ -80,7 +80,7 @@ class Session final : private Hooks, private fake::Watch {
     std::uint8_t impl(std::uint32_t encoder) const;
     std::uint8_t owner(std::uint32_t block) const;
     bool ready(std::uint32_t block) const { return driver_->blocks()[block].ready; }
-    bool alive(std::uint32_t encoder) const { return cells_[encoder].alive; }
+    bool alive(std::uint32_t encoder) const { return !cells_[encoder].released; }
     std::uint32_t faults() const noexcept { return faults_; }  // bit set since the last reset
     std::uint64_t skipped() const noexcept { return skipped_; }
     std::uint64_t unexplained() const noexcept { return unexplained_; }

@@ -81,7 +81,7 @@ theorem update_other {α β : Type} [DecidableEq α] (f : α → β) {a x : α} 
 theorem update_twice {α β : Type} [DecidableEq α] (f : α → β) (a : α) (b c : β) :
     update (update f a b) a c = update f a c := by
   funext x; unfold update; split <;> rfl
-/-- `simp only [f]` under a `DecidablePred` argument: needs a subsingleton of a function type. -/
+/-- Rewriting beside a `DecidablePred` argument needs `Subsingleton` of a function type. -/
 def pick {α : Type} (p : α → Prop) [DecidablePred p] (l : List α) : List α :=
   l.filter fun a => decide (p a)
 example (l : List Nat) (p : Nat → Prop) [DecidablePred p] (h : ∀ a, p a ↔ a = 1) :
@@ -89,6 +89,13 @@ example (l : List Nat) (p : Nat → Prop) [DecidablePred p] (h : ∀ a, p a ↔ 
   intro a ha
   simp only [pick, List.mem_filter, decide_eq_true_eq] at ha
   exact (h a).mp ha.2
+example (p q : Nat → Prop) [DecidablePred p] [DecidablePred q] (h : p = q) (l : List Nat) :
+    pick p l = pick q l := by simp only [h]
+def drop {α : Type} (p : α → Prop) [DecidablePred p] : List α → List α
+  | [] => []
+  | a :: l => if p a then drop p l else a :: l
+example (p : Nat → Prop) [DecidablePred p] (l : List Nat) (h : p 1) : drop p (1 :: l) = drop p l := by
+  rw [drop, if_pos h]
 abbrev Thread := Nat
 variable (home : Nat → Thread)
 notation:50 a " ⊑ " b => Nat.ble a b = true
@@ -187,7 +194,7 @@ example (a b : Bool) (h : ¬(a || !b) = true) : a = false ∧ b = true := by sim
 example (a b : Nat) : (a == b) = true ↔ a = b := by simp
 example (a b : Nat) : (a != b) = true ↔ a ≠ b := by simp
 example (p q : Prop) [Decidable p] [Decidable q] : ¬(p ∧ q) ↔ ¬p ∨ ¬q :=
-  Decidable.not_and_iff_or_not
+  Decidable.not_and_iff_or_not p q
 example (x a : Nat) (l m : List Nat) : x ∈ a :: l ++ m ↔ x = a ∨ x ∈ l ∨ x ∈ m := by simp
 example (x : Nat) : x ∈ [1, 2].map (· + 1) ↔ x = 2 ∨ x = 3 := by simp
 example (l : List Nat) : l.all (fun n => n < 5) = true ↔ ∀ n ∈ l, n < 5 := by simp

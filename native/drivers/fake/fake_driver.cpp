@@ -83,7 +83,7 @@ void Driver::encode(Cell& cell, Watch& watch) {
         block = cell.impl;
     }
     cell.commands += 1;
-    if (cell.users.fetch_add(1, std::memory_order_relaxed) != 0) watch.overlap();
+    if (__atomic_fetch_add(&cell.users, 1, __ATOMIC_RELAXED) != 0) watch.overlap();
     watch.taken(Step::load, Pc::loaded, block);
 
     watch.point(Step::deref);
@@ -100,13 +100,13 @@ void Driver::encode(Cell& cell, Watch& watch) {
             break;
         }
         if (!watch.fault(fault)) {
-            cell.users.fetch_sub(1, std::memory_order_relaxed);
+            __atomic_fetch_sub(&cell.users, 1, __ATOMIC_RELAXED);
             return;
         }
     }
     block->registers += 1;
     cell.commands += 1;
-    cell.users.fetch_sub(1, std::memory_order_relaxed);
+    __atomic_fetch_sub(&cell.users, 1, __ATOMIC_RELAXED);
     watch.taken(Step::deref, Pc::finished, block);
 }
 

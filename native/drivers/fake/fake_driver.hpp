@@ -41,12 +41,13 @@ struct Block {
     std::uint64_t registers = 0;
 };
 
-// What the driver keeps in an encoder object.
+// What the driver keeps in an encoder object.  All zero is a new one; no constructor, because it
+// is an instance variable of Objective-C objects, too.
 struct Cell {
-    Block* impl = nullptr;
-    std::uint64_t commands = 0;          // plain memory: what encoders write while encoding
-    std::atomic<std::uint32_t> users{0};  // threads between load and deref: overlap is a fault
-    std::atomic<bool> alive{true};
+    Block* impl;
+    std::uint64_t commands;  // plain memory: what encoders write while encoding
+    std::uint32_t users;     // threads between load and deref, counted atomically: overlap
+    bool released;
 };
 
 // What watches the driver: the scheduler, or the free-running harness.

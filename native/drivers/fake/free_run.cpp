@@ -20,7 +20,7 @@ constexpr std::uint32_t kFresh = 2000;
 struct Object {
     static constexpr std::uint32_t kDead = 1u << 31;
 
-    Cell cell;
+    Cell cell{};
     std::atomic<std::uint32_t> references{0};
     std::atomic<bool> given{false};  // a create has returned and no destroy since
 

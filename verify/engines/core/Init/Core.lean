@@ -266,14 +266,20 @@ theorem let_congr {α : Sort u} {β : Sort v} {a a' : α} {b b' : α → β} (h�
   h₁ ▸ (funext h₂ : b = b') ▸ rfl
 theorem let_val_congr {α : Sort u} {β : Sort v} {a a' : α} (b : α → β) (h : a = a') :
     (have x := a; b x) = (have x := a'; b x) := h ▸ rfl
-theorem have_unused_dep' {α : Sort u} {β : Sort v} {a : α} {b b' : β} (h : b = b') :
+theorem let_body_congr {α : Sort u} {β : α → Sort v} {b b' : (a : α) → β a} (a : α)
+    (h : ∀ x, b x = b' x) : (let x := a; b x) = (let x := a; b' x) := h a
+theorem have_unused' {α : Sort u} {β : Sort v} (a : α) {b b' : β} (h : b = b') :
     (have _ := a; b) = b' := h
-theorem have_val_congr {α : Sort u} {β : Sort v} {a a' : α} {f : α → β} (h : a = a') : f a = f a' :=
-  h ▸ rfl
-theorem have_body_congr {α : Sort u} {β : Sort v} {a : α} {f f' : α → β} (h : ∀ x, f x = f' x) :
-    f a = f' a := h a
-theorem have_congr {α : Sort u} {β : Sort v} {a a' : α} {f f' : α → β} (h₁ : a = a')
-    (h₂ : ∀ x, f x = f' x) : f a = f' a' := h₁ ▸ h₂ a
+theorem have_unused_dep' {α : Sort u} {β : Sort v} (a : α) {b : α → β} {b' : β}
+    (h : ∀ x, b x = b') : (have x := a; b x) = b' := h a
+theorem have_congr' {α : Sort u} {β : Sort v} {a a' : α} {f f' : α → β} (h₁ : a = a')
+    (h₂ : ∀ x, f x = f' x) : (have x := a; f x) = (have x := a'; f' x) := h₁ ▸ h₂ a
+theorem have_val_congr' {α : Sort u} {β : Sort v} {a a' : α} {f : α → β} (h : a = a') :
+    (have x := a; f x) = (have x := a'; f x) := h ▸ rfl
+theorem have_body_congr_dep' {α : Sort u} {β : α → Sort v} (a : α) {f f' : (x : α) → β x}
+    (h : ∀ x, f x = f' x) : (have x := a; f x) = (have x := a; f' x) := h a
+theorem have_body_congr' {α : Sort u} {β : Sort v} (a : α) {f f' : α → β}
+    (h : ∀ x, f x = f' x) : (have x := a; f x) = (have x := a; f' x) := h a
 theorem Eq.mpr_prop {p q : Prop} (h₁ : p = q) (h₂ : q) : p := h₁ ▸ h₂
 theorem Eq.mpr_not {p q : Prop} (h₁ : p = q) (h₂ : ¬q) : ¬p := h₁ ▸ h₂
 
@@ -292,7 +298,7 @@ theorem em (p : Prop) [Decidable p] : p ∨ ¬p := byCases Or.inl Or.inr
 theorem byContradiction [dec : Decidable p] (h : ¬p → False) : p :=
   byCases id (fun np => False.elim (h np))
 theorem of_not_not [Decidable p] : ¬¬p → p := fun h => byContradiction h
-theorem not_and_iff_or_not {p q : Prop} [d₁ : Decidable p] [d₂ : Decidable q] :
+theorem not_and_iff_or_not (p q : Prop) [d₁ : Decidable p] [d₂ : Decidable q] :
     ¬(p ∧ q) ↔ ¬p ∨ ¬q :=
   ⟨fun h => byCases (fun hp => .inr fun hq => h ⟨hp, hq⟩) .inl,
     fun h ⟨hp, hq⟩ => h.elim (fun hn => hn hp) (fun hn => hn hq)⟩
@@ -535,7 +541,6 @@ theorem or_iff_not_imp_right {a b : Prop} : a ∨ b ↔ (¬b → a) :=
 theorem imp_iff_not_or {a b : Prop} : (a → b) ↔ (¬a ∨ b) :=
   ⟨fun h => byCases (fun ha => .inr (h ha)) .inl, fun h ha => h.elim (absurd ha) id⟩
 end Classical
-theorem not_forall {α : Sort u} {p : α → Prop} : (¬∀ x, p x) ↔ ∃ x, ¬p x := Classical.not_forall
 
 /-! ## Accessibility -/
 inductive Acc {α : Sort u} (r : α → α → Prop) : α → Prop where

@@ -171,16 +171,14 @@ theorem filter_cons {x : α} {xs : List α} {p : α → Bool} :
   induction l with
   | nil => simp
   | cons a l ih => simp [ih]
-theorem elem_eq_mem [BEq α] [LawfulBEq α] {a : α} {as : List α} : elem a as = true ↔ a ∈ as := by
+theorem elem_iff [BEq α] [LawfulBEq α] {a : α} {as : List α} : elem a as = true ↔ a ∈ as := by
   induction as with
   | nil => simp [elem]
   | cons b as ih =>
     rw [elem, mem_cons, ← ih, ← beq_iff_eq (a := a) (b := b)]
     cases a == b <;> simp
-theorem elem_iff [BEq α] [LawfulBEq α] {a : α} {as : List α} : elem a as = true ↔ a ∈ as := elem_eq_mem
-theorem contains_iff [BEq α] [LawfulBEq α] {a : α} {as : List α} : as.contains a ↔ a ∈ as := elem_eq_mem
 instance [DecidableEq α] (a : α) (as : List α) : Decidable (a ∈ as) :=
-  decidable_of_decidable_of_iff elem_eq_mem
+  decidable_of_decidable_of_iff elem_iff
 instance decidableBEx (p : α → Prop) [DecidablePred p] : ∀ l : List α, Decidable (∃ x, x ∈ l ∧ p x)
   | [] => isFalse nofun
   | x :: xs =>
@@ -266,7 +264,7 @@ theorem map_congr_left {f g : α → β} {l : List α} (h : ∀ a, a ∈ l → f
     (a :: l).foldr f b = f a (l.foldr f b) := rfl
 theorem cons_ne_nil (a : α) (l : List α) : a :: l ≠ [] := nofun
 theorem cons_eq_cons {a b : α} {l l' : List α} : a :: l = b :: l' ↔ a = b ∧ l = l' := by simp
-theorem mem_range_loop {n m : Nat} {l : List Nat} : m ∈ range.loop n l ↔ m < n ∨ m ∈ l := by
+private theorem mem_range_loop {n m : Nat} {l : List Nat} : m ∈ range.loop n l ↔ m < n ∨ m ∈ l := by
   induction n generalizing l with
   | zero => simp [range.loop]
   | succ n ih =>
@@ -301,7 +299,7 @@ instance decidableBallLT : ∀ (n : Nat) (P : ∀ k, k < n → Prop) [∀ n h, D
       match Nat.lt_or_eq_of_le (le_of_lt_succ hk) with
       | .inl hlt => h k hlt
       | .inr e => match k, e, hk with | _, rfl, _ => hn
-instance decidableExistsLT {p : Nat → Prop} [h : DecidablePred p] (n : Nat) :
-    Decidable (∃ m, m < n ∧ p m) :=
+instance decidableExistsLT {p : Nat → Prop} [h : DecidablePred p] :
+    DecidablePred fun n => ∃ m, m < n ∧ p m := fun n =>
   decidable_of_decidable_of_iff (p := ∃ m, m ∈ List.range n ∧ p m) (by simp)
 end Nat

@@ -46,7 +46,7 @@ theorem or_congr_right (h : b ↔ c) : a ∨ b ↔ a ∨ c := or_congr Iff.rfl h
 @[simp] theorem and_imp : (a ∧ b → c) ↔ (a → b → c) := ⟨fun h ha hb => h ⟨ha, hb⟩, fun h ⟨ha, hb⟩ => h ha hb⟩
 @[simp] theorem not_and : ¬(a ∧ b) ↔ (a → ¬b) := and_imp
 theorem not_and' : ¬(a ∧ b) ↔ b → ¬a := ⟨fun h hb ha => h ⟨ha, hb⟩, fun h ⟨ha, hb⟩ => h hb ha⟩
-@[simp] theorem not_or : ¬(a ∨ b) ↔ ¬a ∧ ¬b :=
+@[simp] theorem not_or {p q : Prop} : ¬(p ∨ q) ↔ ¬p ∧ ¬q :=
   ⟨fun h => ⟨fun ha => h (.inl ha), fun hb => h (.inr hb)⟩, fun ⟨ha, hb⟩ h => h.elim ha hb⟩
 theorem or_imp : (a ∨ b → c) ↔ (a → c) ∧ (b → c) :=
   ⟨fun h => ⟨fun ha => h (.inl ha), fun hb => h (.inr hb)⟩, fun ⟨ha, hb⟩ h => h.elim ha hb⟩
@@ -93,7 +93,6 @@ variable {α : Sort u} {β : Sort v} {p q : α → Prop} {a' : α} {b : Prop}
 theorem exists_prop_of_true {p : Prop} {q : p → Prop} (h : p) : (∃ h' : p, q h') ↔ q h :=
   ⟨fun ⟨_, hq⟩ => hq, fun hq => ⟨h, hq⟩⟩
 @[simp] theorem exists_false : ¬(∃ _a : α, False) := fun ⟨_, h⟩ => h
-@[simp] theorem exists_prop_false {p : Prop} : (∃ _ : p, False) ↔ False := ⟨fun ⟨_, h⟩ => h, False.elim⟩
 @[simp] theorem exists_eq : ∃ a, a = a' := ⟨a', rfl⟩
 @[simp] theorem exists_eq' : ∃ a, a' = a := ⟨a', rfl⟩
 @[simp] theorem exists_eq_left : (∃ a, a = a' ∧ p a) ↔ p a' := ⟨fun ⟨_, e, h⟩ => e ▸ h, fun h => ⟨a', rfl, h⟩⟩
@@ -221,7 +220,6 @@ theorem eq_iff_iff {a b : Bool} : a = b ↔ (a ↔ b) := by cases a <;> cases b 
 theorem eq_false_or_eq_true : (b : Bool) → b = true ∨ b = false
   | true => .inl rfl
   | false => .inr rfl
-theorem eq_true_or_eq_false (b : Bool) : b = true ∨ b = false := eq_false_or_eq_true b
 @[simp] theorem decide_eq_true {b : Bool} [Decidable (b = true)] : decide (b = true) = b := by
   cases b <;> simp
 @[simp] theorem decide_eq_false {b : Bool} [Decidable (b = false)] : decide (b = false) = !b := by

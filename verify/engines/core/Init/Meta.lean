@@ -167,7 +167,6 @@ abbrev interpolatedStrLitKind : SyntaxNodeKind := .mkSimple "interpolatedStrLitK
 abbrev interpolatedStrKind : SyntaxNodeKind := .mkSimple "interpolatedStrKind"
 
 namespace Syntax
-variable (i : SourceInfo) (k : SyntaxNodeKind)
 @[extern "native"] opaque node1 (info : SourceInfo) (kind : SyntaxNodeKind) (a₁ : Syntax) : Syntax
 @[extern "native"] opaque node2 (info : SourceInfo) (kind : SyntaxNodeKind)
   (a₁ a₂ : Syntax) : Syntax

@@ -57,7 +57,6 @@ theorem succ_inj {a b : Nat} : succ a = succ b ↔ a = b := ⟨succ.inj, congrAr
 theorem succ_ne_self : ∀ n : Nat, succ n ≠ n
   | 0 => nofun
   | n + 1 => fun h => succ_ne_self n (succ.inj h)
-theorem add_one_ne_self (n : Nat) : n + 1 ≠ n := succ_ne_self n
 theorem exists_eq_succ_of_ne_zero : ∀ {n}, n ≠ 0 → ∃ k, n = succ k
   | 0, h => absurd rfl h
   | n + 1, _ => ⟨n, rfl⟩
@@ -95,8 +94,6 @@ theorem lt_or_gt_of_ne {a b : Nat} (ne : a ≠ b) : a < b ∨ a > b :=
   (lt_trichotomy a b).imp_right fun h => h.resolve_left ne
 theorem lt_iff_le_and_ne {m n : Nat} : m < n ↔ m ≤ n ∧ m ≠ n :=
   ⟨fun h => ⟨le_of_lt h, ne_of_lt h⟩, fun ⟨h₁, h₂⟩ => Nat.lt_of_le_of_ne h₁ h₂⟩
-theorem lt_iff_le_not_le {m n : Nat} : m < n ↔ m ≤ n ∧ ¬n ≤ m :=
-  ⟨fun h => ⟨le_of_lt h, not_le_of_gt h⟩, fun h => Nat.lt_of_not_le h.right⟩
 theorem le_antisymm_iff {a b : Nat} : a = b ↔ a ≤ b ∧ b ≤ a :=
   ⟨fun h => ⟨le_of_eq h, le_of_eq h.symm⟩, fun ⟨h₁, h₂⟩ => Nat.le_antisymm h₁ h₂⟩
 theorem lt_succ_iff {m n : Nat} : m < succ n ↔ m ≤ n := ⟨le_of_lt_succ, lt_succ_of_le⟩
@@ -252,8 +249,8 @@ theorem le_max_right (a b : Nat) : b ≤ max a b := by
 
 /-! ## What `simp`'s arithmetic on literals refers to -/
 @[simp] theorem beq_eq {x y : Nat} : (Nat.beq x y = true) = (x = y) :=
-  propext ⟨eq_of_beq_eq_true, fun h => h ▸ beq_refl' x⟩
-theorem beq_refl (n : Nat) : Nat.beq n n = true := beq_refl' n
+  propext ⟨eq_of_beq_eq_true, fun h => h ▸ Nat.beq_refl x⟩
+attribute [simp] Nat.beq_refl
 @[simp] theorem ble_eq {x y : Nat} : (Nat.ble x y = true) = (x ≤ y) :=
   propext ⟨le_of_ble_eq_true, ble_eq_true_of_le⟩
 def blt (n m : Nat) : Bool := ble (succ n) m

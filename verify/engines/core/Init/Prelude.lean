@@ -446,18 +446,18 @@ theorem Nat.eq_of_beq_eq_true : {n m : Nat} → Eq (Nat.beq n m) true → Eq n m
   | .succ n, .succ m, h =>
     have h : Eq (Nat.beq n m) true := h
     congrArg Nat.succ (Nat.eq_of_beq_eq_true h)
-theorem Nat.beq_refl' : (n : Nat) → Eq (Nat.beq n n) true
+protected theorem Nat.beq_refl : (n : Nat) → Eq (Nat.beq n n) true
   | .zero => rfl
-  | .succ n => Nat.beq_refl' n
+  | .succ n => Nat.beq_refl n
 theorem Nat.ne_of_beq_eq_false {n m : Nat} (h : Eq (Nat.beq n m) false) : Not (Eq n m) :=
   fun e => Bool.ne_true_of_eq_false h
-    (Eq.subst (motive := fun m => Eq (Nat.beq n m) true) e (Nat.beq_refl' n))
+    (Eq.subst (motive := fun m => Eq (Nat.beq n m) true) e (Nat.beq_refl n))
 
 /-- Enumeration types get their `noConfusion` through these two. -/
 private theorem noConfusion_of_Nat.aux (a : Nat) :
     Bool.rec (motive := fun _ => Prop) False True (Nat.beq a a) :=
   Eq.subst (motive := fun b => Bool.rec (motive := fun _ => Prop) False True b)
-    (Eq.symm (Nat.beq_refl' a)) True.intro
+    (Eq.symm (Nat.beq_refl a)) True.intro
 theorem noConfusion_of_Nat {α : Sort u} (f : α → Nat) {a b : α} (h : Eq a b) :
     (Nat.beq (f a) (f b)).rec False True :=
   Eq.subst (motive := fun b => Bool.rec (motive := fun _ => Prop) False True (Nat.beq (f a) (f b)))
@@ -639,8 +639,9 @@ set_option bootstrap.genMatcherCode false in
       | .succ fuel => dite (LE.le y x)
         (fun h => go fuel (HSub.hSub x y) (div_rec_fuel_lemma hy h hfuel)) (fun _ => x)
     go (succ x) x .refl) (fun _ => x)
-theorem Nat.modCoreGo_lt {y : Nat} (hy : LT.lt 0 y) : {fuel : Nat} → (x : Nat) →
-    (hfuel : LT.lt x fuel) → LT.lt (Nat.modCore.go y hy fuel x hfuel) y
+theorem Nat.modCoreGo_lt {fuel y : Nat} (hy : LT.lt 0 y) (x : Nat) (hfuel : LT.lt x fuel) :
+    LT.lt (Nat.modCore.go y hy fuel x hfuel) y :=
+  match fuel, x, hfuel with
   | 0, _, h => absurd h (not_lt_zero _)
   | .succ fuel, x, hfuel =>
     show LT.lt (dite (LE.le y x) _ _) y from
@@ -875,14 +876,14 @@ attribute [extern "lean_string_from_utf8_unchecked"] String.ofByteArray
 /-- The kernel reads a string literal as `String.ofList` of its characters. -/
 @[extern "lean_string_mk"] def String.ofList (data : List Char) : String :=
   ⟨List.utf8Encode data, .intro data rfl⟩
-theorem ByteArray.decEq.aux {a b : ByteArray} (h : Eq a.data.toList b.data.toList) : Eq a b :=
+private theorem ByteArray.eq_of_bytes {a b : ByteArray} (h : Eq a.data.toList b.data.toList) : Eq a b :=
   match a, b, h with
   | ⟨⟨_⟩⟩, ⟨⟨_⟩⟩, rfl => rfl
 @[extern "lean_string_dec_eq"] def String.decEq (s₁ s₂ : @& String) : Decidable (Eq s₁ s₂) :=
   match s₁, s₂ with
   | ⟨a, _⟩, ⟨b, _⟩ =>
     match _root_.decEq a.data.toList b.data.toList with
-    | ⟨true, h⟩ => isTrue (match a, b, ByteArray.decEq.aux h with | _, _, rfl => rfl)
+    | ⟨true, h⟩ => isTrue (match a, b, ByteArray.eq_of_bytes h with | _, _, rfl => rfl)
     | ⟨false, h⟩ => isFalse fun e => h (congrArg (fun (s : String) => s.toByteArray.data.toList) e)
 instance : DecidableEq String := String.decEq
 instance : Inhabited String := ⟨""⟩

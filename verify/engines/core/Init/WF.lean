@@ -38,13 +38,13 @@ theorem InvImage.wf {α : Sort u} {β : Sort v} {r : β → β → Prop} (f : α
 @[reducible] def invImage {α : Sort u} {β : Sort v} (f : α → β) (h : WellFoundedRelation β) :
     WellFoundedRelation α := ⟨InvImage h.rel f, InvImage.wf f h.wf⟩
 
-theorem Nat.lt_wf' : ∀ n : Nat, Acc (fun a b : Nat => a < b) n
+private theorem Nat.acc_lt : ∀ n : Nat, Acc (fun a b : Nat => a < b) n
   | 0 => ⟨0, fun _ h => absurd h (Nat.not_lt_zero _)⟩
   | n + 1 => ⟨n + 1, fun m h =>
     match Nat.eq_or_lt_of_le (Nat.le_of_lt_succ h) with
-    | .inl e => e ▸ lt_wf' n
-    | .inr h => (lt_wf' n).inv h⟩
-abbrev Nat.lt_wfRel : WellFoundedRelation Nat := ⟨(· < ·), ⟨Nat.lt_wf'⟩⟩
+    | .inl e => e ▸ acc_lt n
+    | .inr h => (acc_lt n).inv h⟩
+abbrev Nat.lt_wfRel : WellFoundedRelation Nat := ⟨(· < ·), ⟨Nat.acc_lt⟩⟩
 instance : WellFoundedRelation Nat := Nat.lt_wfRel
 abbrev measure {α : Sort u} (f : α → Nat) : WellFoundedRelation α := invImage f Nat.lt_wfRel
 abbrev sizeOfWFRel {α : Sort u} [SizeOf α] : WellFoundedRelation α := measure sizeOf

@@ -1,0 +1,114 @@
+import MPSVerify.AGX.Fixed
+import MPSVerify.Theory.Optimality
+import MPSVerify.Thm.Assumptions
+import MPSVerify.Thm.AtomicBodies
+import MPSVerify.Thm.Encoding
+import MPSVerify.Thm.OneThread
+import MPSVerify.Thm.Progress
+import MPSVerify.Thm.Replay
+
+/-!
+# The theorems are not vacuous
+
+For each main theorem an example that inhabits its hypotheses: safe strategies do whole, parallel
+runs; the restricted clients exist; one thread does get something done.
+-/
+
+namespace MPSVerify
+
+open AGX
+
+/-- No lock and no check, encoder `e` at home on thread `e`. -/
+def noLocks (env : Env) : Config where
+  env := env
+  home := id
+  blocks := fun _ _ => False
+  check := false
+
+/-- One thread's life with its encoder and one block: create, encode, destroy. -/
+def life (t : Thread) (e : Encoder) (b : Block) : List Label := [
+  .dispatch ⟨t, .create, e⟩, .acquire t, .body t .checked, .body t (.popped b),
+  .body t (.published b), .body t .finished, .release t,
+  .dispatch ⟨t, .encode, e⟩, .acquire t, .body t (.loaded b), .body t .finished, .release t,
+  .dispatch ⟨t, .destroy, e⟩, .acquire t, .body t (.taken b), .body t .pushed,
+  .body t .finished, .release t]
+
+/-- Two lists of steps, one step of each in turn. -/
+def interleave : List Label → List Label → List Label
+  | [], ys => ys
+  | x :: xs, [] => x :: xs
+  | x :: xs, y :: ys => x :: y :: interleave xs ys
+
+/-- Two threads do all of it at the same time, each on its own encoder. -/
+def parallelRun : List Label := interleave (life 0 0 0) (life 1 1 1)
+
+/-- Everybody is idle and every block that was used is free again. -/
+def Snapshot.clean (f : Snapshot) : Bool :=
+  (f.threads.all fun entry => decide (f.threads.get none entry.1 = none)) &&
+    (f.mem.owner.all fun entry => decide (f.mem.owner.get none entry.1 = none)) &&
+    decide (f.mem.owner.length = 2)
+
+def endsClean (σ : LockScheme) (trace : List Label) : Bool :=
+  match σ.replay? .default .distinct .initial trace with
+  | some f => f.clean
+  | none => false
+
+/-- **A complete, parallel, fault-free run under perEncoder**: two threads create, encode and destroy
+in lockstep, and every block comes back. (Fault-free in every state, since perEncoder is safe.) -/
+theorem per_encoder_complete_run : endsClean perEncoder parallelRun = true := by decide +kernel
+
+/-- globalMutex admits no such run … -/
+theorem global_mutex_no_parallel_run :
+    (globalMutex.replay? .default .distinct .initial parallelRun).isSome = false := by decide +kernel
+
+/-- … but the same work one after the other. -/
+theorem global_mutex_complete_run : endsClean globalMutex (life 0 0 0 ++ life 1 1 1) = true := by
+  decide +kernel
+
+/-- perEncoder encodes in parallel: `Parallel` is not witnessed by creates alone. -/
+theorem per_encoder_encodes_in_parallel : EncodesInParallel .default perEncoder := by decide
+
+/-- `per_encoder_is_maximal` is about something: perEncoder is safe and permits two encodes. -/
+theorem maximality_inhabited : ∃ C : Config, C.Safe ∧ ∃ a b, C.Permits a b :=
+  ⟨perEncoder.config .default .distinct, per_encoder_mutex_sufficient _,
+    ⟨0, .encode, 0⟩, ⟨1, .encode, 1⟩,
+    per_encoder_permits_iff.mpr ⟨Nat.zero_ne_one, Nat.zero_ne_one⟩⟩
+
+/-- `one_thread_is_safe` is about something: alone and without any lock, a thread makes an encoder
+and can encode on it. -/
+theorem one_thread_inhabited : ∃ s b, ReachableBy (noLocks .default) 0 s ∧
+    s.threads 0 = none ∧ s.mem.impl 0 = some b ∧ s.mem.ready b = true := by
+  have r1 := (ReachableBy.initial (C := noLocks .default) (t := 0)).step (fun _ h => (by cases h; rfl))
+    (.dispatch (t := 0) (k := .create) (e := 0) rfl rfl (Or.inl rfl) (fun h => absurd rfl h))
+  have r2 := r1.step (fun _ h => (by cases h; rfl)) (.acquire (update_same ..) rfl (fun _ _ _ _ _ h => h))
+  have r3 := r2.step (fun _ h => (by cases h; rfl)) (.body (update_same ..) (.check rfl))
+  have r4 := r3.step (fun _ h => (by cases h; rfl)) (.body (update_same ..) (.pop (b := 0) rfl rfl))
+  have r5 := r4.step (fun _ h => (by cases h; rfl)) (.body (update_same ..) (.publish rfl))
+  have r6 := r5.step (fun _ h => (by cases h; rfl)) (.body (update_same ..) (.init rfl))
+  have r7 := r6.step (fun _ h => (by cases h; rfl)) (.release (update_same ..))
+  exact ⟨_, 0, r7, rfl, rfl, rfl⟩
+
+/-- `confinement_suffices` and `no_work_lost` are about something: under confinement without handler
+teardown a thread can be in the middle of encoding, with no lock at all. -/
+theorem confinement_inhabited : ∃ s, Reachable (noLocks .confinedNoHandlers) s ∧
+    ∃ b, s.threads 0 = some ⟨.encode, 0, .loaded b⟩ := by
+  have ⟨m, hr, hi, _⟩ := live_reachable (noLocks .confinedNoHandlers) 0
+  have r1 := (hr.ofIdle (t := 0) (u := 1)).dispatch (k := .encode) (e := 0) (Or.inr rfl)
+    (fun _ => ne_of_live hi)
+  have r2 := r1.acquire Nat.zero_ne_one (fun _ h => by cases h)
+  exact ⟨_, r2.body (.load hi), 0, duo_left⟩
+
+/-- `atomic_bodies_suffice` is about something: a driver with atomic bodies makes an encoder. -/
+theorem atomic_bodies_inhabited : ∃ s, AtomicReachable (noLocks .default) (fun _ => true) s ∧
+    s.mem.impl 0 = some 0 ∧ s.mem.ready 0 = true := by
+  have r1 := (AtomicReachable.initial (C := noLocks .default) (atomic := fun _ => true)).step
+    (.other (.dispatch (t := 0) (k := .create) (e := 0) rfl rfl (Or.inl rfl)
+      (fun h => absurd rfl h)) (fun _ _ h => Label.noConfusion h))
+  have r2 := r1.step (.other (.acquire (update_same ..) rfl (fun _ _ _ _ _ h => h))
+    (fun _ _ h => Label.noConfusion h))
+  have run : Body.Run (noLocks .default) 0 .create .entered State.initial.mem _ :=
+    .step (.check rfl) (.step (.pop (b := 0) rfl rfl) (.step (.publish rfl)
+      (.step (.init rfl) .done)))
+  exact ⟨_, r2.step (.whole rfl (update_same ..) run), rfl, rfl⟩
+
+end MPSVerify

@@ -1,0 +1,287 @@
+"""The native engine, SPIN and the command against the Python search."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from verify import cli, explore_native, promela, spec, trace
+from verify.errors import VerifyError
+from verify.explore import Exploration, PackedModel, explore
+from verify.semantics import Bounds
+from verify.spec import Environment, LockScheme, Request
+
+SHIPPED = spec.load()
+ENVIRONMENTS = SHIPPED.environments
+
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+needs_spin = pytest.mark.skipif(
+    shutil.which("spin") is None or shutil.which("gcc") is None, reason="needs spin and gcc"
+)
+
+CELLS = [
+    ("noSync", "noRetain"),
+    ("perStream", "confined"),
+    ("perEncoder", "racyFreelist"),
+    ("rwLock", "handlersBypass"),
+    ("globalMutex", "default"),
+]
+QUEUE = LockScheme(dict.fromkeys(spec.KINDS, (Request("queue", "exclusive"),)), True)
+
+
+def assert_same(ours: Exploration, theirs: Exploration) -> None:
+    assert (ours.states, ours.edges) == (theirs.states, theirs.edges)
+    lengths = {fault: len(found.events) for fault, found in ours.counterexamples.items()}
+    assert lengths == {fault: len(found.events) for fault, found in theirs.counterexamples.items()}
+    for witness in ("parallel", "encodes_in_parallel", "deadlock", "exhausted"):
+        assert (getattr(ours, witness) is None) == (getattr(theirs, witness) is None), witness
+    assert ours.complete == theirs.complete
+
+
+@needs_compiler
+@pytest.mark.parametrize(("strategy", "environment"), CELLS)
+def test_the_native_engine_sees_what_the_python_search_sees(
+    strategy: str, environment: str
+) -> None:
+    scheme, env = SHIPPED.strategy(strategy).scheme, ENVIRONMENTS[environment]
+    native = explore_native.explore(scheme, env)
+    assert_same(native, explore(scheme, env))
+    for fault, found in native.counterexamples.items():
+        assert found.fault is not None
+        assert found.fault.fault == fault
+        assert trace.check(found, scheme, env) is None
+
+
+@needs_compiler
+def test_queues_and_larger_instances() -> None:
+    env = ENVIRONMENTS["default"]
+    assert_same(explore_native.explore(QUEUE, env), explore(QUEUE, env))
+    safe = SHIPPED.strategy("perEncoder").scheme
+    found = explore_native.explore(safe, env, 3, 2, 3)
+    assert (found.states, found.edges, found.faults) == (632_410, 1_971_270, frozenset())
+
+
+@needs_compiler
+def test_a_limit_ends_the_search_and_says_so() -> None:
+    scheme, env = SHIPPED.strategy("noSync").scheme, ENVIRONMENTS["default"]
+    cost = explore_native.Performance()
+    found = explore_native.explore(scheme, env, 2, 2, 3, memory=2 << 20, performance=cost)
+    assert not found.complete
+    assert cost.out_of_memory
+    assert cost.bytes <= 2 << 20
+    assert found.bound_hit
+    assert not explore_native.explore(scheme, env, max_states=1000).complete
+
+
+@needs_compiler
+def test_progress_is_reported() -> None:
+    scheme, env = SHIPPED.strategy("noSync").scheme, ENVIRONMENTS["racyFreelist"]
+    reports: list[tuple[int, int, float]] = []
+    found = explore_native.explore(
+        scheme,
+        env,
+        2,
+        3,
+        3,
+        traces=False,
+        progress=lambda states, edges, seconds: reports.append((states, edges, seconds)),
+    )
+    assert reports == sorted(reports)
+    assert reports
+    assert reports[-1][0] <= found.states
+
+
+def test_too_large_an_instance_is_one_clear_line() -> None:
+    packed = PackedModel(QUEUE, ENVIRONMENTS["default"], Bounds(6, 4, 8))
+    with pytest.raises(VerifyError, match=r"a state has \d+ bits, the native engine takes 62"):
+        explore_native.source(packed)
+
+
+def test_no_compiler_is_undetermined(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(explore_native.NoCompilerError, match="apt install g") as error:
+        explore_native.explore(QUEUE, ENVIRONMENTS["default"])
+    assert error.value.exit_code == 2
+    with pytest.raises(promela.NoSpinError, match="apt install spin"):
+        promela.explore(QUEUE, ENVIRONMENTS["default"])
+
+
+@needs_compiler
+def test_a_program_is_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VERIFY_CACHE_DIR", str(tmp_path))
+    text = explore_native.source(PackedModel(QUEUE, ENVIRONMENTS["default"], Bounds(1, 1, 1)))
+    program = explore_native.build(text)
+    before = program.stat().st_mtime_ns
+    assert explore_native.build(text).stat().st_mtime_ns == before
+    assert explore_native.build(text + "// changed\n") != program
+    # Nothing half-written stays behind.
+    assert sorted(path.is_file() for path in program.parent.iterdir()) == [True, True]
+    with pytest.raises(VerifyError, match="does not compile"):
+        explore_native.build(text + "nonsense;\n")
+
+
+# --- SPIN -----------------------------------------------------------------------------------------
+
+
+@needs_spin
+@pytest.mark.parametrize(("strategy", "environment"), CELLS[2:])
+def test_spin_stores_the_same_states(strategy: str, environment: str) -> None:
+    scheme, env = SHIPPED.strategy(strategy).scheme, ENVIRONMENTS[environment]
+    ours, theirs = explore(scheme, env, 2, 2, 2), promela.explore(scheme, env, 2, 2, 2)
+    assert (theirs.states, theirs.faults) == (ours.states, ours.faults)
+    assert theirs.complete
+
+
+@needs_spin
+@needs_compiler
+def test_three_engines_with_queues_and_three_threads() -> None:
+    env = Environment("any", "", atomicFreelist=False, sharedEncoders=False)
+    instances = [Bounds(3, 2, 2, homes=(0, 0), queues=(0, 0))]
+    ours = explore(QUEUE, env, instances=instances)
+    theirs = promela.explore(QUEUE, env, instances=instances)
+    assert (theirs.states, theirs.faults) == (ours.states, ours.faults)
+    assert_same(explore_native.explore(QUEUE, env, instances=instances), ours)
+
+
+def random_scheme(generator: random.Random) -> LockScheme:
+    requests = [(), *((Request(s, m),) for s in spec.SCOPES for m in spec.MODES)]
+    locks = {kind: generator.choice(requests) for kind in spec.KINDS}
+    return LockScheme(locks, generator.random() < 0.7)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@needs_spin
+@needs_compiler
+def test_three_engines_on_random_schemes() -> None:
+    generator = random.Random(5)
+    for number in range(200):
+        scheme = random_scheme(generator)
+        flags = [generator.random() < 0.7 for _ in range(5)]
+        env = Environment("any", "", *flags)
+        ours = explore(scheme, env, 2, 2, 2)
+        assert_same(explore_native.explore(scheme, env, 2, 2, 2), ours)
+        theirs = promela.explore(scheme, env, 2, 2, 2)
+        assert (theirs.states, theirs.faults) == (ours.states, ours.faults), (number, scheme, env)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@needs_spin
+@needs_compiler
+def test_three_engines_on_every_strategy_everywhere() -> None:
+    for strategy, env in itertools.product(SHIPPED.strategies, ENVIRONMENTS.values()):
+        ours = explore(strategy.scheme, env, 2, 2, 2)
+        assert_same(explore_native.explore(strategy.scheme, env, 2, 2, 2), ours)
+        theirs = promela.explore(strategy.scheme, env, 2, 2, 2)
+        assert (theirs.states, theirs.faults) == (ours.states, ours.faults)
+
+
+@pytest.mark.slow
+@needs_spin
+@needs_compiler
+def test_twice_the_throughput_of_spin_with_less_memory() -> None:
+    """One run after the other on the same model; pan's hash table is sized for it."""
+    scheme, env = SHIPPED.strategy("noSync").scheme, ENVIRONMENTS["default"]
+    instances = [Bounds(3, 2, 3)]
+    cost = explore_native.Performance()
+    ours = explore_native.explore(scheme, env, instances=instances, traces=False, performance=cost)
+    theirs = promela.explore(scheme, env, instances=instances, memory_mb=12_000)
+    assert ours.states == theirs.states == 12_920_992
+    assert ours.states / cost.seconds >= 2 * theirs.states / theirs.seconds
+    assert cost.bytes / ours.states < theirs.state_bytes / theirs.states
+
+
+# --- The command ----------------------------------------------------------------------------------
+
+MINE = """\
+format = 1
+[[strategy]]
+name = "mine"
+english = "my guard"
+check = true
+[strategy.locks]
+create = "encoder exclusive"
+encode = "{encode}"
+destroy = "encoder exclusive"
+complete = "encoder exclusive"
+[strategy.expect]
+safe = {safe}
+"""
+
+
+@pytest.mark.parametrize(
+    ("encode", "safe", "code", "word"),
+    [
+        ("encoder exclusive", "true", 0, "agrees"),
+        ("encoder shared", "true", 1, "REFUTED"),
+        ("encoder shared", "false", 0, "encoderOverlap"),
+        ("encoder exclusive", "false", 2, "no fault within the bounds"),
+    ],
+)
+def test_the_command_compares_with_the_claims(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    encode: str,
+    safe: str,
+    code: int,
+    word: str,
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(MINE.format(encode=encode, safe=safe), encoding="utf-8")
+    arguments = ["explore", "--spec", str(file), "--engine", "python", "--blocks", "2"]
+    assert cli.run(arguments) == code
+    assert word in capsys.readouterr().out
+
+
+def test_the_command_shows_and_saves_counterexamples(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["explore", "--strategy", "rwLock", "--engine", "python", "--blocks", "2"]
+    assert cli.run([*arguments, "--steps", "--traces", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "1. thread 0: create on encoder 0 is dispatched" in out
+    assert "encodes while another thread does -> encoderOverlap" in out
+    (file,) = tmp_path.iterdir()
+    read = trace.load(file)
+    scheme = SHIPPED.strategy(read.strategy).scheme
+    assert trace.check(read.trace, scheme, ENVIRONMENTS[read.environment]) is None
+    assert cli.run([*arguments, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["faults"] == ["encoderOverlap"]
+    assert len(row["counterexamples"]["encoderOverlap"]) == len(read.trace.events)
+
+
+def test_an_empty_freelist_is_undetermined(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["explore", "--strategy", "globalMutex", "--engine", "python"]
+    assert cli.run([*arguments, "--blocks", "1", "--encoders", "2"]) == 2
+    assert "found the freelist empty" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--streams", "0,x"], "--streams is '0,x'; give numbers"),
+        (["--streams", "0"], "streams has 1 entries; give 2"),
+        (["--homes", "0,7"], "homes has the thread 7; there are 2"),
+        (["--environment", "nowhere"], "unknown environment 'nowhere'; use one of default"),
+        (["--strategy", "nobody"], "unknown strategy 'nobody'"),
+        (["--symmetry", "--engine", "native"], "use --engine python"),
+        (["--threads", "0"], "0 is not in the range"),
+        (["--traces", "/dev/null/x", "--strategy", "rwLock"], "name a directory to write to"),
+    ],
+)
+def test_bad_options_are_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert cli.run(["explore", "--blocks", "2", "--engine", "python", *arguments]) == 3
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""

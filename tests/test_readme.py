@@ -1,0 +1,180 @@
+"""What README.md and TRUST.md say, against what the program does."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from conftest import type_of_run
+
+from verify import cli, resources
+from verify import spec as specs
+from verify.verdict import Verdict
+
+pytest_plugins = ["engine_fixtures"]
+
+ROOT = resources.root()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TRUST = (ROOT / "TRUST.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.M | re.S)
+
+
+def table_below(text: str, heading: str) -> list[list[str]]:
+    """The cells of the Markdown table that follows a heading or a comment, without its head."""
+    _, found, rest = text.partition(heading)
+    assert found, heading
+    rows = re.search(r"^\|.*?(?=^[^|]|\Z)", rest, flags=re.M | re.S)
+    assert rows is not None, heading
+    cells = [[c.strip() for c in row.strip().strip("|").split("|")] for row in rows[0].splitlines()]
+    assert re.fullmatch(r"[-: ]+", cells[1][0])
+    return cells[2:]
+
+
+def normalised(output: str) -> list[str]:
+    """Lines of output without times, rules and the spaces that depend on widths."""
+    lines = (re.sub(r"\b\d+\.\d\d s", "TIME", line).strip(" ─") for line in output.splitlines())
+    return [re.sub(r" {2,}", "  ", line) for line in lines if line]
+
+
+# --- Commands -------------------------------------------------------------------------------------
+
+
+def simple_commands(line: str) -> list[str]:
+    """The commands of a line `a && b`, as they are without the virtual environment's path."""
+    plain = line.replace("$(command -v sudo) ", "").replace(".venv/bin/", "")
+    return [" ".join(shlex.split(part)) for part in plain.split("&&")]
+
+
+def test_there_are_two_set_up_commands_of_one_line_each() -> None:
+    shell = blocks(README, "sh")
+    assert len(shell) == 2
+    assert all(block.count("\n") == 1 for block in shell)
+    first, second = map(simple_commands, shell)
+    assert first[-1] == "verify prove"
+    assert second[-1] == "pytest -q"
+
+
+def test_ci_runs_the_commands_of_the_readme() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [re.split(r" 2>&1| >/dev/null", line.strip())[0] for line in script.splitlines()]
+    packages: set[str] = set()
+    for part in (part for block in blocks(README, "sh") for part in simple_commands(block)):
+        words = part.split()
+        if words[:2] == ["apt-get", "install"]:
+            packages |= {word for word in words[2:] if not word.startswith("-")}
+        elif words[0] == "apt-get":
+            assert any(line.startswith("apt-get update") for line in lines)
+        elif words[0] == "pip":
+            target = words[-1]
+            assert words == ["pip", "install", "-q", "-e", target]
+            assert target in (".", ".[test]")
+            assert "python -m pip install --quiet --editable '.[test]'" in lines
+        elif words[:3] == ["python3", "-m", "venv"]:
+            assert 'python3 -m venv "$scratch/venv"' in lines
+        else:
+            assert part in lines, f"{part}: not in .ci/run"
+    installed = next(line for line in lines if "apt-get install " in line).split("install ", 1)[1]
+    assert packages == {word for word in installed.split() if not word.startswith("-")}
+
+
+def test_the_workflow_runs_the_same_script() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert re.search(r"^ *- run: \.ci/run$", workflow, flags=re.M)
+    jobs = re.findall(r"^    name: (.*)$", workflow, flags=re.M)
+    assert len(jobs) == 3
+    for job in jobs:
+        assert job.endswith("(UNTRIED)") == ("lake" in job), job
+
+
+def test_the_commands_are_listed() -> None:
+    rows = table_below(README, "<!-- commands -->")
+    assert [row[0].strip("`") for row in rows] == [f"verify {name}" for name in cli.COMMANDS]
+
+
+# --- Outputs --------------------------------------------------------------------------------------
+
+
+def test_the_table_is_that_of_a_fresh_run(verify: type_of_run, lean_cache: Path) -> None:
+    done = verify("prove", "--engine", "embedded", VERIFY_CACHE_DIR=str(lean_cache))
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed = normalised(done.stdout)
+    shown = normalised(blocks(README, "text")[0])
+    start = printed.index(shown[0])
+    assert printed[start : start + len(shown)] == shown
+    assert len(shown) == 1 + len(specs.load().strategies)
+
+
+def test_the_example_of_an_own_spec(verify: type_of_run, lean_cache: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    text = blocks(README.partition("<!-- spec -->")[2], "toml")[0]
+    assert text.count("\n") <= 10
+    path.write_text(text)
+    arguments = ("prove", "--spec", path, "--engine", "embedded")
+    done = verify(*arguments, VERIFY_CACHE_DIR=str(lean_cache))
+    assert done.returncode == 1, done.stdout + done.stderr
+    shown = normalised(blocks(README.partition("<!-- output -->")[2], "text")[0])
+    printed = normalised(done.stdout)
+    assert printed[: len(shown)] == shown
+    assert len(printed) == len(shown) + 1, "what is left out is the closing line"
+
+
+# --- Claims ---------------------------------------------------------------------------------------
+
+
+def test_the_table_of_claims_is_that_of_the_hand_written_claims() -> None:
+    restated = (ROOT / "MPSVerify" / "Claims.lean").read_text(encoding="utf-8")
+    restated = re.sub(r"/-.*?-/|--[^\n]*", "", restated, flags=re.S)
+    claims = re.findall(r"^theorem\s+(\w+)", restated, flags=re.M)
+    assert claims
+    rows = table_below(README, "<!-- claims:")
+    assert [row[1].strip("`") for row in rows] == claims, "same theorems, in the same order"
+    for english, theorem, link in rows:
+        assert english.endswith("."), theorem
+        file = re.fullmatch(r"\[(.+)\]\((.+)\)", link)
+        assert file is not None, link
+        assert file[1] == file[2], link
+        source = (ROOT / file[1]).read_text(encoding="utf-8")
+        name = re.escape(theorem.strip("`"))
+        assert re.search(rf"^theorem {name}\b", source, flags=re.M), f"{theorem}: not in {file[1]}"
+
+
+def test_exit_codes() -> None:
+    rows = table_below(README, "The exit code speaks of the claims")
+    shown = {verdict: int(code) for code, verdict, _ in rows}
+    assert shown == {verdict.value: verdict.exit_code for verdict in Verdict}
+
+
+def test_the_words_of_a_spec() -> None:
+    said = README.partition("Scopes are")[2].partition(". A")[0]
+    assert re.findall(r"`(\w+)`", said) == [*specs.SCOPES, *specs.MODES]
+
+
+@pytest.mark.parametrize("name", ["README.md", "TRUST.md", "docs/core-names.md"])
+def test_links_lead_somewhere(name: str) -> None:
+    file = ROOT / name
+    text = file.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    paths = [link for link in links if not link.startswith("https://")]
+    for path in paths:
+        assert (file.parent / path).exists(), path
+    for path in re.findall(r"`((?:verify|MPSVerify|native|tests|model|docs)/[\w./]*)`", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_every_assumption_is_named() -> None:
+    """Each Boolean of an environment, in TRUST.md's list of assumptions, once."""
+    assumed = re.findall(r"^- `(\w+)`:", TRUST.partition("## Assumed")[2], flags=re.M)
+    assert assumed == list(next(iter(specs.load().environments.values())).flags)
+
+
+def test_the_number_of_faults() -> None:
+    driver = (ROOT / "MPSVerify" / "Spec" / "Driver.lean").read_text(encoding="utf-8")
+    faults = re.findall(r"^  \| (\w+)$", driver.partition("inductive Fault")[2], flags=re.M)
+    assert len(faults) == len(specs.FAULTS) == 8
+    assert "other than the eight in" in TRUST

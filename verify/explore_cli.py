@@ -1,0 +1,394 @@
+"""`verify explore`: the exhaustive bounded search as a command."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from verify import options
+from verify.errors import VerifyError
+from verify.explore import Exploration, explore
+from verify.semantics import Bounds
+from verify.spec import FAULTS, Environment, Spec, Strategy, load
+from verify.trace import Trace, dump, steps_text
+from verify.verdict import Verdict, combine
+
+
+@dataclass(frozen=True)
+class Row:
+    """One strategy in one environment.
+
+    Attributes:
+        strategy, environment: What was explored.
+        faults, states, edges, complete, exhausted: As in `Exploration`; edges None: not counted.
+        result: All of it, unless the engine was SPIN, which finds no shortest runs.
+        verdict: PROVED if the spec's claims agree with what was seen within the bounds, REFUTED
+            if they do not, UNDETERMINED if more would have to be seen; None without a claim.
+        reason: What the verdict rests on.
+    """
+
+    strategy: Strategy
+    environment: Environment
+    faults: frozenset[str]
+    states: int
+    edges: int | None
+    complete: bool
+    exhausted: bool
+    result: Exploration | None
+    verdict: Verdict | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Options:
+    """The command's options that say how to search."""
+
+    threads: int
+    encoders: int
+    blocks: int
+    engine: str
+    memory: int
+    symmetry: bool
+    instances: list[Bounds] | None
+    quiet: bool
+
+
+@click.command("explore")
+@options.spec
+@click.option("--strategy", "strategies", multiple=True, help="Only this one; may be repeated.")
+@click.option(
+    "--environment",
+    "environments",
+    multiple=True,
+    default=("default",),
+    show_default=True,
+    help="In this one, or 'all'; may be repeated.",
+)
+@click.option("--threads", type=click.IntRange(1, 8), default=2, show_default=True)
+@click.option("--encoders", type=click.IntRange(1, 8), default=2, show_default=True)
+@click.option(
+    "--blocks",
+    type=click.IntRange(1, 16),
+    help="Context blocks in the driver; by default threads + encoders, then no create runs dry.",
+)
+@click.option("--streams", help="The stream of each thread, as in 0,0,1; by default all maps.")
+@click.option("--homes", help="The owner of each encoder, under confinement; by default all maps.")
+@click.option("--queues", help="The queue of each encoder; by default all maps.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "python", "native", "spin"]),
+    default="auto",
+    show_default=True,
+    help="Generated C++ (native), SPIN, or neither compiler nor tool needed (python).",
+)
+@click.option(
+    "--memory",
+    type=click.FloatRange(min=0.001),
+    default=4.0,
+    show_default=True,
+    help="GiB for states.",
+)
+@click.option("--symmetry", is_flag=True, help="States up to renaming (python engine).")
+@click.option("--steps", is_flag=True, help="Print a shortest run to each fault.")
+@click.option(
+    "--traces",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write a shortest run to each fault there, for `verify replay`.",
+)
+@options.json_output
+@options.quiet
+def command(
+    spec: Path | None,
+    strategies: tuple[str, ...],
+    environments: tuple[str, ...],
+    threads: int,
+    encoders: int,
+    blocks: int | None,
+    streams: str | None,
+    homes: str | None,
+    queues: str | None,
+    engine: str,
+    memory: float,
+    symmetry: bool,
+    steps: bool,
+    traces: Path | None,
+    json_output: bool,
+    quiet: bool,
+) -> Verdict:
+    """Search every reachable state within bounds, for every fault."""
+    if symmetry and engine in ("native", "spin"):
+        raise VerifyError(f"--symmetry is not for --engine {engine}; use --engine python")
+    loaded = load(spec)
+    blocks = blocks or threads + encoders
+    bounds = None
+    if streams or homes or queues:
+        maps = [_map("streams", streams), _map("homes", homes), _map("queues", queues)]
+        try:
+            bounds = [Bounds(threads, encoders, blocks, *maps)]
+        except ValueError as error:
+            raise VerifyError(f"--streams, --homes, --queues: {error}") from None
+    how = _Options(
+        threads, encoders, blocks, engine, int(memory * (1 << 30)), symmetry, bounds, quiet
+    )
+    rows = [
+        _row(strategy, environment, how)
+        for strategy in _strategies(loaded, strategies)
+        for environment in _environments(loaded, environments)
+    ]
+    if traces is not None:
+        _write(traces, rows)
+    if json_output:
+        from verify.render import print_json
+
+        print_json(_json(rows, how))
+    else:
+        _print(rows, how, steps)
+    return _verdict(rows)
+
+
+def _strategies(spec: Spec, names: tuple[str, ...]) -> list[Strategy]:
+    return [spec.strategy(name) for name in names] or list(spec.strategies)
+
+
+def _environments(spec: Spec, names: tuple[str, ...]) -> list[Environment]:
+    if "all" in names:
+        return list(spec.environments.values())
+    for name in names:
+        if name not in spec.environments:
+            known = ", ".join((*spec.environments, "all"))
+            raise VerifyError(f"{spec.path}: unknown environment {name!r}; use one of {known}")
+    return [spec.environments[name] for name in names]
+
+
+def _map(name: str, text: str | None) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise VerifyError(f"--{name} is {text!r}; give numbers, as in 0,0,1") from None
+
+
+def _row(strategy: Strategy, environment: Environment, how: _Options) -> Row:
+    scheme, sizes = strategy.scheme, (how.threads, how.encoders, how.blocks)
+    if how.engine == "spin":
+        from verify import promela
+
+        spun = promela.explore(
+            scheme, environment, *sizes, instances=how.instances, memory_mb=how.memory >> 20
+        )
+        return _judged(
+            Row(
+                strategy,
+                environment,
+                spun.faults,
+                spun.states,
+                None,
+                spun.complete,
+                False,
+                None,
+                None,
+                "",
+            )
+        )
+    result = _search(strategy, environment, how)
+    return _judged(
+        Row(
+            strategy,
+            environment,
+            result.faults,
+            result.states,
+            result.edges,
+            result.complete,
+            result.exhausted is not None,
+            result,
+            None,
+            "",
+        )
+    )
+
+
+def _search(strategy: Strategy, environment: Environment, how: _Options) -> Exploration:
+    scheme, sizes = strategy.scheme, (how.threads, how.encoders, how.blocks)
+    if how.engine == "native" or (how.engine == "auto" and not how.symmetry):
+        from verify import explore_native
+
+        try:
+            with _progress(f"{strategy.name}, {environment.name}", how.quiet) as report:
+                return explore_native.explore(
+                    scheme,
+                    environment,
+                    *sizes,
+                    instances=how.instances,
+                    memory=how.memory,
+                    progress=report,
+                )
+        except explore_native.NoCompilerError:
+            if how.engine == "native":
+                raise
+    return explore(
+        scheme,
+        environment,
+        *sizes,
+        instances=how.instances,
+        symmetry=how.symmetry,
+        max_states=how.memory // 300,
+    )
+
+
+@contextlib.contextmanager
+def _progress(what: str, quiet: bool) -> Iterator[Any]:
+    """A line on the terminal that goes away; None where nobody would see it."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+
+    def report(states: int, edges: int, seconds: float) -> None:
+        rate = states / max(seconds, 1e-9) / 1e6
+        line = f"{what}: {states:,} states, {edges:,} edges, {rate:.1f} M states/s"
+        click.echo(f"\r{line:<79}", nl=False, err=True)
+
+    try:
+        yield report
+    finally:
+        click.echo(f"\r{'':79}\r", nl=False, err=True)
+
+
+def _judged(row: Row) -> Row:
+    """The row with its verdict: the claims of the spec are about the default environment."""
+    verdict, reason = None, ""
+    bound_hit = not row.complete or row.exhausted
+    if row.environment.name == "default" and row.strategy.expect is not None:
+        claims = row.strategy.claims
+        parallel = None if row.result is None else row.result.parallel is not None
+        if claims.safe and row.faults:
+            verdict, reason = Verdict.REFUTED, "claimed safe"
+        elif claims.parallel is False and parallel:
+            verdict, reason = Verdict.REFUTED, "claimed not to let operations overlap"
+        elif claims.safe and bound_hit:
+            verdict, reason = Verdict.UNDETERMINED, "a bound was hit"
+        elif not claims.safe and not row.faults:
+            verdict, reason = Verdict.UNDETERMINED, "claimed unsafe; no fault within the bounds"
+        elif claims.fault is not None and claims.fault not in row.faults:
+            verdict, reason = Verdict.UNDETERMINED, f"{claims.fault} not within the bounds"
+        elif claims.parallel and parallel is False:
+            verdict, reason = Verdict.UNDETERMINED, "no overlap within the bounds"
+        else:
+            verdict, reason = Verdict.PROVED, "within the bounds"
+    elif bound_hit:
+        verdict, reason = Verdict.UNDETERMINED, "a bound was hit"
+    values = {**row.__dict__, "verdict": verdict, "reason": reason}
+    return Row(**values)
+
+
+def _verdict(rows: list[Row]) -> Verdict:
+    """The verdict on all rows; without a claim there is nothing to disagree with."""
+    return combine([row.verdict or Verdict.PROVED for row in rows])
+
+
+def _faults(row: Row) -> list[str]:
+    return [fault for fault in FAULTS if fault in row.faults]
+
+
+def _counterexamples(row: Row) -> dict[str, Trace]:
+    return {} if row.result is None else row.result.counterexamples
+
+
+_WORDS = {
+    Verdict.PROVED: "agrees",
+    Verdict.REFUTED: "REFUTED",
+    Verdict.UNDETERMINED: "UNDETERMINED",
+}
+
+
+def _print(rows: list[Row], how: _Options, steps: bool) -> None:
+    from verify.render import table
+
+    table(
+        ("strategy", "environment", "faults (steps)", "overlap", "states", "edges", "claim"),
+        [
+            (
+                row.strategy.name,
+                row.environment.name,
+                _faults_text(row),
+                None if row.result is None else row.result.parallel is not None,
+                f"{row.states:,}",
+                None if row.edges is None else f"{row.edges:,}",
+                None if row.verdict is None else f"{_WORDS[row.verdict]} ({row.reason})",
+            )
+            for row in rows
+        ],
+        title=f"{how.threads} threads, {how.encoders} encoders, {how.blocks} blocks",
+    )
+    for row in rows:
+        if row.exhausted:
+            click.echo(
+                f"{row.strategy.name}, {row.environment.name}: a create found the freelist empty; "
+                f"use more than {how.blocks} blocks to see what follows"
+            )
+        for fault, trace in _counterexamples(row).items() if steps else ():
+            click.echo(f"\n{row.strategy.name}, {row.environment.name}: {fault}")
+            for line in steps_text(trace, row.strategy.scheme, row.environment):
+                click.echo(f"  {line}")
+
+
+def _faults_text(row: Row) -> str:
+    found = _counterexamples(row)
+    texts = [
+        f"{fault} ({len(found[fault].events)})" if fault in found else fault
+        for fault in _faults(row)
+    ]
+    return ", ".join(texts) or "none"
+
+
+def _json(rows: list[Row], how: _Options) -> dict[str, Any]:
+    return {
+        "verdict": _verdict(rows).value,
+        "threads": how.threads,
+        "encoders": how.encoders,
+        "blocks": how.blocks,
+        "rows": [
+            {
+                "strategy": row.strategy.name,
+                "environment": row.environment.name,
+                "faults": _faults(row),
+                "counterexamples": {
+                    fault: [event.json() for event in trace.events]
+                    for fault, trace in _counterexamples(row).items()
+                },
+                "parallel": None if row.result is None else row.result.parallel is not None,
+                "deadlock": None if row.result is None else row.result.deadlock is not None,
+                "states": row.states,
+                "edges": row.edges,
+                "complete": row.complete,
+                "exhausted": row.exhausted,
+                "verdict": None if row.verdict is None else row.verdict.value,
+                "reason": row.reason,
+            }
+            for row in rows
+        ],
+    }
+
+
+def _write(directory: Path, rows: list[Row]) -> None:
+    """Write every counterexample, each whole or not at all."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for row in rows:
+            for fault, trace in _counterexamples(row).items():
+                name = f"{row.strategy.name}-{row.environment.name}-{fault}.ndjson"
+                text = dump(row.strategy.name, row.environment.name, trace)
+                with tempfile.TemporaryDirectory(dir=directory) as work:
+                    file = Path(work) / name
+                    file.write_text(text, encoding="utf-8")
+                    file.replace(directory / name)
+    except OSError as error:
+        raise VerifyError(
+            f"{error.filename or directory}: {error.strerror}; name a directory to write to"
+        ) from None

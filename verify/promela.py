@@ -1,0 +1,380 @@
+"""The driver model in Promela, for SPIN: an independent engine on the same table of micro-steps.
+
+Each thread is a process; its control locations are the program points of each kind, so SPIN's
+states are the model's states one to one.  What other threads may ask about a thread (its encoder,
+and what it does past its acquire) is kept in global arrays.  A fault is a loop that sets a bit
+outside the state: it adds a transition and no state.
+
+SPIN's swarm mode is the way to searches beyond one machine:
+`spin -search -swarm MODEL`, see its manual.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from verify.errors import VerifyError
+from verify.explore import instances_of
+from verify.semantics import (
+    FAULT_RULES,
+    HOLDING,
+    POINTS,
+    RULES,
+    STATIC,
+    Atom,
+    Block,
+    Bounds,
+    Effect,
+    FaultRule,
+    Model,
+    Rule,
+    Test,
+)
+from verify.spec import FAULTS, KINDS, Environment, LockScheme
+
+_PLACES = sorted(
+    {rule.source for rule in FAULT_RULES for test in rule.guard if test.atom is Atom.ACCOMPANIED}
+)
+"""The points of which a thread asks whether another one is there."""
+
+PAN_FLAGS = ("-O2", "-DSAFETY", "-DNOREDUCE")
+"""Options for the verifier's compiler: no partial-order reduction, all states."""
+
+_DEPTH = 10_000_000
+"""SPIN searches depth first; its stack must hold the longest path."""
+
+
+class NoSpinError(VerifyError):
+    """SPIN is not installed, so nothing was decided (exit code 2, undetermined)."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class SpinResult:
+    """What SPIN found, over all instances.
+
+    Attributes:
+        faults: The reachable faults.
+        states: Stored states, of all instances together.
+        complete: Whether no limit was hit.
+        seconds: Time of the searches as pan reports it.
+        state_bytes: Memory for stored states by pan's own account (vector and overhead), the
+            hash table included.
+    """
+
+    faults: frozenset[str]
+    states: int
+    complete: bool
+    seconds: float
+    state_bytes: int
+
+
+def explore(
+    scheme: LockScheme,
+    env: Environment,
+    threads: int = 2,
+    encoders: int = 2,
+    blocks: int = 2,
+    *,
+    instances: Iterable[Bounds] | None = None,
+    memory_mb: int = 4096,
+    hash_bits: int = 24,
+    time_limit: float = 600,
+) -> SpinResult:
+    """Visit all reachable states with SPIN.
+
+    Args:
+        scheme, env, threads, encoders, blocks, instances: As for `verify.explore.explore`.
+        memory_mb: pan's memory limit.
+        hash_bits: pan's hash table has two to this power slots, of eight bytes each.
+        time_limit: Seconds for each search.
+
+    Raises:
+        NoSpinError: If SPIN or a C compiler is missing.
+        VerifyError: If SPIN does not take the model or ends unexpectedly.
+    """
+    for program in ("spin", "gcc"):
+        if shutil.which(program) is None:
+            raise NoSpinError(
+                f"{program} is not installed; apt install spin gcc, or another engine"
+            )
+    results = []
+    for bounds in instances or instances_of(scheme, env, threads, encoders, blocks):
+        with tempfile.TemporaryDirectory(prefix="verify-spin-") as directory:
+            work = Path(directory)
+            (work / "model.pml").write_text(export(scheme, env, bounds), encoding="utf-8")
+            _call(["spin", "-a", "model.pml"], work, time_limit)
+            flags = [*PAN_FLAGS, f"-DMEMLIM={memory_mb}"]
+            _call(["gcc", "-w", *flags, "-o", "pan", "pan.c"], work, time_limit)
+            command = ["./pan", "-E", "-n", f"-m{_DEPTH}", f"-w{hash_bits}"]
+            results.append(_parse(_call(command, work, time_limit)))
+    return SpinResult(
+        frozenset().union(*(r.faults for r in results)),
+        sum(r.states for r in results),
+        all(r.complete for r in results),
+        sum(r.seconds for r in results),
+        max(r.state_bytes for r in results),
+    )
+
+
+def _call(command: list[str], work: Path, time_limit: float) -> str:
+    try:
+        done = subprocess.run(
+            command, cwd=work, capture_output=True, text=True, timeout=time_limit, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise VerifyError(
+            f"{command[0]}: not ready after {time_limit:g} s; use smaller bounds"
+        ) from None
+    output = done.stdout + done.stderr
+    if done.returncode != 0:
+        line = next((text for text in output.splitlines() if "rror" in text), output[-200:])
+        raise VerifyError(
+            f"{command[0]}: exit code {done.returncode}: {line}; report this as a bug"
+        )
+    return output
+
+
+def _parse(output: str) -> SpinResult:
+    states = re.search(r"^\s*(\d+) states, stored", output, re.MULTILINE)
+    faults = re.search(r"^faults (\d+)$", output, re.MULTILINE)
+    if states is None:
+        raise VerifyError(f"pan: no statistics in its output: {output[-200:]!r}")
+    seconds = re.search(r"elapsed time ([0-9.]+) seconds", output)
+    memory = sum(
+        float(found[1])
+        for name in ("actual memory usage for states", "memory used for hash table")
+        if (found := re.search(rf"([0-9.]+)\s+{name}", output))
+    )
+    limits = ("max search depth too small", "out of memory", "Search not completed")
+    return SpinResult(
+        frozenset(fault for i, fault in enumerate(FAULTS) if faults and int(faults[1]) >> i & 1),
+        int(states[1]),
+        not any(limit in output for limit in limits),
+        float(seconds[1]) if seconds else 0.0,
+        int(memory * (1 << 20)),
+    )
+
+
+def export(scheme: LockScheme, env: Environment, bounds: Bounds) -> str:
+    """The Promela source of an instance."""
+    writer = _Writer(Model(scheme, env, bounds))
+    parts = [_HEADER.format(bounds=bounds, count=bounds.threads, encoders=bounds.encoders + 1)]
+    parts[0] += "".join(
+        f"{kind} {name}[{size}];\n"
+        for kind, name, size in (
+            ("byte", "impl", bounds.encoders + 1),
+            ("byte", "owner", bounds.blocks + 1),
+            ("bit", "ready", bounds.blocks + 1),
+            ("bit", "dead", bounds.encoders + 1),
+        )
+    )
+    parts += [writer.thread(t) for t in range(bounds.threads)]
+    parts.append(writer.drops())
+    return "\n".join(parts)
+
+
+_HEADER = """\
+/* The driver model: {bounds}. Generated by verify/promela.py from verify/semantics.py.
+   Encoders and blocks count from 1; 0 is none. */
+c_decl {{
+  static unsigned faults;
+  static void report(void) {{ printf("faults %u\\n", faults); }}
+  static void fault(unsigned bit) {{
+    if (!faults) atexit(report); /* pan itself prints nothing of ours */
+    faults |= bit;
+  }}
+}}
+byte encoder[{count}]; /* of each thread */
+byte inside[{count}];  /* its kind plus one, past its acquire */
+byte place[{count}];   /* its location, where other threads ask for it */
+"""
+
+
+class _Writer:
+    """Turns the table into Promela."""
+
+    def __init__(self, model: Model) -> None:
+        self._model, self._bounds = model, model.bounds
+
+    def thread(self, thread: int) -> str:
+        """The process of one thread."""
+        lines = [f"active proctype T{thread}() {{", "  byte block;"]
+        lines += ["idle:", "  if"]
+        for rule in RULES:
+            if rule.source == "idle":
+                for kind in rule.kinds:
+                    for encoder in range(self._bounds.encoders):
+                        lines += self._dispatch(rule, thread, kind, encoder)
+        lines += ["  fi;"]
+        for kind in KINDS:
+            for point in POINTS[1:]:
+                options = self._options(thread, kind, point)
+                if options:
+                    lines += [f"{_label(kind, point)}:", "  if", *options, "  fi;"]
+        return "\n".join([*lines, "}", ""])
+
+    def drops(self) -> str:
+        """The process that releases encoder objects."""
+        lines = ["active proctype Client() {", "  do"]
+        for rule in RULES:
+            if rule.source is None:
+                for encoder in range(1, self._bounds.encoders + 1):
+                    guard = self._guard(rule.guard, None, None, str(encoder), "0")
+                    if guard is not None:
+                        effects = self._effects(rule.effects, str(encoder), "0")
+                        lines.append(f"  :: d_step {{ {guard} -> {effects} }}")
+        lines += ["  :: false -> skip", "  od", "}", ""]
+        return "\n".join(lines)
+
+    def _dispatch(self, rule: Rule, thread: int, kind: str, encoder: int) -> list[str]:
+        guard = self._guard(rule.guard, thread, kind, str(encoder + 1), "block", home=encoder)
+        if guard is None:
+            return []
+        label = _label(kind, str(rule.target))
+        return [f"  :: d_step {{ {guard} -> encoder[{thread}] = {encoder + 1} }} -> goto {label}"]
+
+    def _options(self, thread: int, kind: str, point: str) -> list[str]:
+        lines = []
+        mine = f"encoder[{thread}]"
+        for rule in RULES:
+            if rule.source == point and kind in rule.kinds:
+                blocks = ["block"]
+                if rule.block is Block.IMPL:
+                    blocks = [f"impl[{mine}]"]
+                elif rule.block is Block.ANY:
+                    blocks = [str(b + 1) for b in range(self._bounds.blocks)]
+                for block in blocks:
+                    lines += self._step(rule, thread, kind, mine, block)
+        for fault in FAULT_RULES:
+            if fault.source == point and kind in fault.kinds:
+                lines += self._fault(fault, thread, kind, mine)
+        return lines
+
+    def _step(self, rule: Rule, thread: int, kind: str, mine: str, block: str) -> list[str]:
+        guard = self._guard(rule.guard, thread, kind, mine, block)
+        if guard is None or rule.target is None:
+            return []
+        writes = [self._effects(rule.effects, mine, block)]
+        if rule.source == "dispatched":
+            writes.append(f"inside[{thread}] = {KINDS.index(kind) + 1}")
+        if rule.target in HOLDING and block != "block":
+            writes.append(f"block = {block}")
+        # What is left over from an operation must not tell states apart.
+        if rule.target not in HOLDING and rule.source in HOLDING:
+            writes.append("block = 0")
+        if rule.target in _PLACES:
+            writes.append(f"place[{thread}] = {_PLACES.index(rule.target) + 1}")
+        elif rule.source in _PLACES:
+            writes.append(f"place[{thread}] = 0")
+        if rule.target == "idle":
+            writes += [f"inside[{thread}] = 0", f"encoder[{thread}] = 0"]
+        body = "; ".join(write for write in writes if write) or "skip"
+        target = "idle" if rule.target == "idle" else _label(kind, rule.target)
+        return [f"  :: d_step {{ {guard} -> {body} }} -> goto {target}"]
+
+    def _fault(self, rule: FaultRule, thread: int, kind: str, mine: str) -> list[str]:
+        guard = self._guard(rule.guard, thread, kind, mine, "block", point=rule.source)
+        if guard is None:
+            return []
+        bit = 1 << FAULTS.index(rule.fault)
+        here = _label(kind, rule.source)
+        return [f"  :: d_step {{ {guard} -> c_code {{ fault({bit}); }} }} -> goto {here}"]
+
+    def _guard(
+        self,
+        guard: Iterable[Test],
+        thread: int | None,
+        kind: str | None,
+        encoder: str,
+        block: str,
+        *,
+        home: int | None = None,
+        point: str = "",
+    ) -> str | None:
+        """A guard as an expression; None if it is false from the start."""
+        parts = []
+        for test in guard:
+            if test.atom is Atom.HOME and home is not None:
+                if (self._bounds.homes[home] == thread) != test.value:
+                    return None
+            elif test.atom in STATIC:
+                if self._model.flags[test.atom] != test.value:
+                    return None
+            else:
+                text = self._atom(test.atom, thread, kind, encoder, block, point)
+                parts.append(text if test.value else f"!({text})")
+        return " && ".join(parts) or "true"
+
+    def _atom(
+        self, atom: Atom, thread: int | None, kind: str | None, encoder: str, block: str, point: str
+    ) -> str:
+        others = [t for t in range(self._bounds.threads) if t != thread]
+        if atom is Atom.UNUSED:
+            return " && ".join(f"encoder[{t}] != {encoder}" for t in others) or "true"
+        if atom is Atom.ACCOMPANIED and kind is not None:
+            place = _PLACES.index(point) + 1
+            pairs = (f"(place[{t}] == {place} && encoder[{t}] == {encoder})" for t in others)
+            return " || ".join(pairs) or "false"
+        if atom is Atom.UNBLOCKED and kind is not None and thread is not None:
+            return (
+                " && ".join(
+                    f"!({text})" for t in others for text in self._exclusions(t, thread, kind)
+                )
+                or "true"
+            )
+        return {
+            Atom.ALIVE: f"!dead[{encoder}]",
+            Atom.IMPL: f"impl[{encoder}] != 0",
+            Atom.IMPL_OWNED: f"owner[impl[{encoder}]] == {encoder}",
+            Atom.IMPL_READY: f"ready[impl[{encoder}]]",
+            Atom.HELD_OWNED: f"owner[{block}] == {encoder}",
+            Atom.BLOCK_FREE: f"owner[{block}] == 0",
+        }[atom]
+
+    def _exclusions(self, other: int, thread: int, kind: str) -> list[str]:
+        """When `other` keeps `thread` out of an operation of this kind, a text per held kind."""
+        encoders = range(self._bounds.encoders)
+        texts = []
+        for number, held in enumerate(KINDS, 1):
+            pairs = {
+                (theirs, mine)
+                for theirs in encoders
+                for mine in encoders
+                if self._model.excludes((other, held, theirs), (thread, kind, mine))
+            }
+            where = f"inside[{other}] == {number}"
+            if len(pairs) == len(encoders) ** 2:
+                texts.append(where)
+            elif pairs == {(e, e) for e in encoders}:
+                texts.append(f"{where} && encoder[{other}] == encoder[{thread}]")
+            elif pairs:
+                either = " || ".join(
+                    f"encoder[{other}] == {theirs + 1} && encoder[{thread}] == {mine + 1}"
+                    for theirs, mine in sorted(pairs)
+                )
+                texts.append(f"{where} && ({either})")
+        return texts
+
+    def _effects(self, effects: Iterable[Effect], encoder: str, block: str) -> str:
+        texts = {
+            Effect.OWN: f"owner[{block}] = {encoder}",
+            Effect.FREE: f"owner[{block}] = 0",
+            Effect.SPOIL: f"ready[{block}] = 0",
+            Effect.INITIALISE: f"ready[{block}] = 1",
+            Effect.POINT: f"impl[{encoder}] = {block}",
+            Effect.CLEAR: f"impl[{encoder}] = 0",
+            Effect.KILL: f"dead[{encoder}] = 1",
+        }
+        return "; ".join(texts[effect] for effect in effects)
+
+
+def _label(kind: str, point: str) -> str:
+    return f"{kind}_{point}"
