@@ -9,7 +9,6 @@ with the C++ types of its arguments.  It is generated from Apple's metal-cpp hea
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import click
 
 from verify import native, options, resources
 from verify import spec as specs
-from verify.errors import EngineMissing, VerifyError
+from verify.errors import VerifyError
 from verify.render import print_json, table
 from verify.verdict import Verdict
 
@@ -189,3 +188,115 @@ def read_table(text: str) -> Iterator[tuple[str, str, str]]:
     """Protocol, selector and role of each row of the table."""
     for match in re.finditer(r'MPSV_SELECTOR\((\w+), "([^"]+)", (\w+), ', text):
         yield match[1], match[2], match[3]
+
+
+# --- The audit -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of one selector of one class.
+
+    Attributes:
+        class_name, selector: Which.
+        state: "intercepted", "not intercepted" or "not found".
+        why: For what is not intercepted.
+    """
+
+    class_name: str
+    selector: str
+    state: str
+    why: str
+
+
+def audit(spec: specs.Spec, source: Path | None = None) -> list[Finding]:
+    """Install the guard in a process with the driver's classes and ask what it intercepts.
+
+    Args:
+        spec: For the build; interception does not depend on the strategy.
+        source: A directory like `native/`; None for the shipped one.
+
+    Raises:
+        EngineMissing: There is no Objective-C++ compiler.
+        VerifyError: The program failed.
+    """
+    executable = native.build(native.OBJC, spec, source)
+    try:
+        done = subprocess.run(
+            [executable, "audit=1"], capture_output=True, text=True, timeout=60, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise VerifyError("the audit did not end within 60 s; try on an idle machine") from None
+    if done.returncode != 0:
+        raise VerifyError(f"the audit ended with {done.returncode}: {done.stderr.strip()[-200:]}")
+    return [
+        Finding(found["class"], found["selector"], found["state"], found["why"])
+        for found in json.loads(done.stdout)["findings"]
+    ]
+
+
+def verdict_of(findings: list[Finding]) -> Verdict:
+    """PROVED if every method of every driver class goes through the guard.
+
+    No class found is UNDETERMINED: nothing was looked at.
+    """
+    if not any(f.state == "intercepted" for f in findings):
+        return Verdict.UNDETERMINED
+    missed = any(f.state == "not intercepted" for f in findings)
+    return Verdict.REFUTED if missed else Verdict.PROVED
+
+
+@click.command("audit")
+@options.spec
+@click.option(
+    "--generate",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write the table of selectors anew from metal-cpp's directory Metal, and stop.",
+)
+@click.option("--all", "everything", is_flag=True, help="List intercepted selectors as well.")
+@options.json_output
+def command(spec: Path | None, generate: Path | None, everything: bool, json_output: bool) -> Verdict:
+    """Say which selectors of the driver's classes the guard intercepts.
+
+    Exit code 0 if every public method of every driver class found is intercepted, 1 if one is
+    not, 2 if no class or no compiler was found.
+    """
+    loaded = specs.load(spec)
+    if generate is not None:
+        path = resources.root() / "native" / TABLE
+        native.write_file(path, render(selectors(generate)))
+        click.echo(f"{path}: written")
+        return Verdict.PROVED
+    findings = audit(loaded)
+    verdict = verdict_of(findings)
+    classes = sorted({f.class_name for f in findings})
+    counts = {
+        name: [sum((f.class_name, f.state) == (name, state) for f in findings) for state in _STATES]
+        for name in classes
+    }
+    listed = [f for f in findings if f.state == "not intercepted" or f.selector == "_impl"]
+    if everything:
+        listed += [f for f in findings if f.state == "intercepted"]
+    if json_output:
+        print_json(
+            {
+                "exit_code": verdict.exit_code,
+                "classes": {
+                    name: dict(zip(_STATES, numbers, strict=True))
+                    for name, numbers in counts.items()
+                },
+                "findings": [vars(f) for f in findings],
+            }
+        )
+        return verdict
+    table(["class", *_STATES], [[name, *numbers] for name, numbers in counts.items()])
+    for finding in listed:
+        why = f" ({finding.why})" if finding.why else ""
+        click.echo(f"{finding.class_name} {finding.selector}: {finding.state}{why}")
+    if not classes:
+        click.echo("no driver class was found")
+    return verdict
+
+
+_STATES = ("intercepted", "not intercepted", "not found")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verify import views
+from verify.errors import VerifyError
 from verify.spec import KINDS, Environment, LockScheme, Spec, Strategy
 from verify.views import Counterexample, StrategyView
 
@@ -209,11 +210,20 @@ def restated(claims_file: Path) -> list[tuple[str, str]]:
 
     Args:
         claims_file: `MPSVerify/Claims.lean`.
+
+    Raises:
+        VerifyError: If there is a theorem that cannot be told apart: it would go unjudged.
     """
     import re
 
     text = re.sub(r"/-.*?-/|--[^\n]*", "", claims_file.read_text(encoding="utf-8"), flags=re.S)
     found = re.findall(r"^theorem\s+(\w+)\b.*?:=\s*([\w.]+)", text, flags=re.S | re.M)
+    declared = len(re.findall(r"\b(?:theorem|lemma|def|instance|example|abbrev)\b", text))
+    if declared != len(found):
+        raise VerifyError(
+            f"{claims_file}: {declared} declarations, but {len(found)} of the form "
+            "`theorem NAME … := PROOF`; write each claim in that form"
+        )
     return [
         (f"MPSVerify.Claims.{name}", f"MPSVerify.{proof.removeprefix('MPSVerify.')}")
         for name, proof in found

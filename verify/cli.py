@@ -38,6 +38,7 @@ COMMANDS = {
     "prove": _Entry("verify.cli:prove", "Prove every claim of the spec in Lean."),
     "generate": _Entry("verify.generate:command", "Write the Lean modules that the spec implies."),
     "stress": _Entry("verify.stress:command", "Run the real guard against its model."),
+    "audit": _Entry("verify.audit_selectors:command", "Say what the guard intercepts."),
     "doctor": _Entry("verify.doctor:command", "Say what is installed, and how to get the rest."),
 }
 

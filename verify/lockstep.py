@@ -7,8 +7,6 @@ event is checked to be an enabled step of the model with the same outcome.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -221,26 +219,8 @@ def save(example: Counterexample, directory: Path) -> Path:
         VerifyError: The file cannot be written.
     """
     path = directory / f"{example.strategy}-{example.environment}-{example.shows}.json"
-    _write(path, json.dumps(example.json(), indent=2) + "\n")
+    native.write_file(path, json.dumps(example.json(), indent=2) + "\n")
     return path
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise VerifyError(
-            f"{path}: {error.strerror or error}; name another place, or make room"
-        ) from None
 
 
 def load_counterexample(path: Path) -> Counterexample:
@@ -307,7 +287,7 @@ def save_trace(path: Path, example: Counterexample, run: trace.Trace) -> None:
     Raises:
         VerifyError: The file cannot be written.
     """
-    _write(path, trace.dump(example.strategy, example.environment, run))
+    native.write_file(path, trace.dump(example.strategy, example.environment, run))
 
 
 def shrink(

@@ -805,6 +805,28 @@ def schedule_text(events: Sequence[Event]) -> str:
     return "".join(words)
 
 
+def write_file(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        VerifyError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(text)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise VerifyError(
+            f"{path}: {error.strerror or error}; name another place, or make room"
+        ) from None
+
+
 def _number(code: int) -> int | None:
     return None if code == NONE else int(code)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +79,8 @@ class Row:
 
     @property
     def axioms(self) -> tuple[str, ...]:
-        """All axioms that its theorems depend on."""
-        return tuple(sorted({axiom for judged in self.judged for axiom in judged.axioms}))
+        """The axioms that the main theorem depends on."""
+        return self.judged[0].axioms
 
     def json(self) -> dict[str, object]:
         """The row as `--json` prints it."""

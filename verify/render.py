@@ -43,8 +43,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str =
 
     Args:
         columns: The headings.
-        rows: One cell a column.  True, False and None are shown as yes, no and a dash; tuples as lines; verdicts
-            in their colour; everything else as its text, whatever characters it has.
+        rows: One cell a column.  True, False and None are shown as yes, no and a dash; tuples as
+            lines; verdicts in their colour; everything else as its text, whatever it holds.
         title: A line above the table.
     """
     grid = Table(*columns, box=box.SIMPLE_HEAD, title=title or None, title_justify="left")

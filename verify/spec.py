@@ -572,7 +572,9 @@ def _strategy(source: _Source, index: int, table: dict[str, Any]) -> Strategy:
         source.fail(keys, 'a strategy has no name; add name = "..."')
     name = _identifier(source, (*keys, "name"), table["name"], "", "strategy name")
     where = f"strategy {name!r}: "
-    _known_keys(source, keys, table, ("name", "english", "check", "locks", "expect", "extension"), where)
+    _known_keys(
+        source, keys, table, ("name", "english", "check", "locks", "expect", "extension"), where
+    )
     for key in ("check", "locks"):
         if key not in table:
             source.fail(keys, f"{where}{key!r} is missing; see model/strategies.toml")
@@ -656,7 +658,7 @@ def _expect(source: _Source, keys: _Keys, value: object, where: str) -> Expect:
         claims["race"] = _boolean(source, (*keys, "race"), table["race"], where)
         if claims["race"] and claims.get("fault") != RACE_FAULT:
             source.fail(
-                (*keys, "race"), f"{where}a race ends in {RACE_FAULT}; add fault = \"{RACE_FAULT}\""
+                (*keys, "race"), f'{where}a race ends in {RACE_FAULT}; add fault = "{RACE_FAULT}"'
             )
     for name in ("theorem", "parallel_theorem", "file"):
         if name in table:

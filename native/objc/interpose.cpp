@@ -261,6 +261,29 @@ std::size_t intercept(State& s, Class cls, const std::vector<Protocol>& protocol
     return count;
 }
 
+// A class whose chain implements no dealloc of its own gets one, or its locks would be kept.
+std::size_t add_dealloc(State& s, Class cls) {
+    const SEL selector = sel_registerName("dealloc");
+    for (Class c = cls; c != nullptr; c = class_getSuperclass(c)) {
+        const auto known = s.classes.find(c);
+        if (known != s.classes.end() && known->second.has.count("dealloc") != 0) return 0;
+    }
+    Known& known = s.classes[cls];
+    const Method inherited = class_getInstanceMethod(cls, selector);
+    if (known.slot < 0 || inherited == nullptr) return 0;
+    for (const Row& row : rows()) {
+        if (row.role != Role::dealloc) continue;
+        row.originals[known.slot].store(
+            reinterpret_cast<Untyped>(method_getImplementation(inherited)),
+            std::memory_order_release);
+        known.has["dealloc"] = class_addMethod(cls, selector,
+                                               reinterpret_cast<IMP>(row.trampoline(known.slot)),
+                                               method_getTypeEncoding(inherited));
+        return 1;
+    }
+    return 0;
+}
+
 bool matches(const char* name, const char* const* patterns) {
     for (; patterns != nullptr && *patterns != nullptr; ++patterns) {
         if (std::strncmp(name, *patterns, std::strlen(*patterns)) == 0) return true;
@@ -307,6 +330,7 @@ std::size_t install(const Scheme& scheme, const Options& options,
              c = class_getSuperclass(c)) {
             count += intercept(s, c, protocols);
         }
+        count += add_dealloc(s, cls);
     }
     return count;
 }
@@ -333,13 +357,13 @@ std::vector<Finding> audit() {
             }
             findings.push_back(std::move(finding));
         }
-        // Methods that take part in encoding by their names and are in no table at all.
+        // Public methods that are in no table: nobody knows whether they touch the encoder.
         for (Class c = cls; c != nullptr && class_getSuperclass(c) != nullptr;
              c = class_getSuperclass(c)) {
             const Methods methods(c);
             for (unsigned i = 0; i < methods.count; ++i) {
                 const std::string name = sel_getName(method_getName(methods.list[i]));
-                bool listed = name[0] == '.' || name[0] == '_';
+                bool listed = name[0] == '.' || name[0] == '_';  // .cxx_destruct and the like
                 for (const Row& row : rows()) listed = listed || name == row.selector;
                 if (!listed) {
                     findings.push_back({Finding::What::not_intercepted, class_getName(cls), name,

@@ -29,7 +29,7 @@ __attribute__((objc_root_class)) @interface AGXFakeObject {
     mpsverify::fake::Cell _impl;
     bool _given;  // handed out and not ended since, atomic
 }
-- (void)attach;  // what the command buffer does when it hands the encoder out
+- (void)_attach;  // what the command buffer does when it hands the encoder out
 - (void)setLabel:(id)label;
 - (void)endEncoding;
 - (void)destroyImpl;
@@ -60,7 +60,6 @@ __attribute__((objc_root_class)) @interface AGXFakeObject {
               toBuffer:(id)destination
      destinationOffset:(mpsverify::objc::UInteger)to
                   size:(mpsverify::objc::UInteger)size;
-- (void)undocumentedFastFill:(id)buffer;  // in no table: verify audit must name it
 @end
 
 @interface AGXFakeCommandBuffer : AGXFakeObject

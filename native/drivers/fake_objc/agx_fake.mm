@@ -56,7 +56,7 @@ void agx_fake_watch(fake::Watch* now) { watch = now; }
 @end
 
 @implementation AGXFakeContext
-- (void)attach {
+- (void)_attach {
     agx_fake_driver().create(_impl, *watch);
     __atomic_store_n(&_given, true, __ATOMIC_RELAXED);
 }
@@ -115,21 +115,17 @@ void agx_fake_watch(fake::Watch* now) { watch = now; }
     (void)source, (void)from, (void)destination, (void)to, (void)size;
     agx_fake_driver().encode(_impl, *watch);
 }
-- (void)undocumentedFastFill:(id)buffer {
-    (void)buffer;
-    agx_fake_driver().encode(_impl, *watch);
-}
 @end
 
 @implementation AGXFakeCommandBuffer
 - (id)computeCommandEncoder {
     AGXFakeContext* made = [AGXFakeDebugComputeContext make];
-    [made attach];
+    [made _attach];
     return made;
 }
 - (id)blitCommandEncoder {
     AGXFakeContext* made = [AGXFakeBlitContext make];
-    [made attach];
+    [made _attach];
     return made;
 }
 - (void)commit {

@@ -1,0 +1,185 @@
+"""The interposed guard on Objective-C classes, and the audit of what it intercepts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import type_of_run
+
+from verify import audit_selectors, native, resources, spec
+from verify.errors import EngineMissing, VerifyError
+from verify.verdict import Verdict
+
+SPEC = spec.load()
+TABLE = resources.root() / "native" / audit_selectors.TABLE
+
+
+@pytest.fixture(scope="module")
+def executable() -> Path:
+    try:
+        return native.build(native.OBJC, SPEC)
+    except EngineMissing as missing:
+        pytest.skip(str(missing))
+
+
+def _run(executable: Path, **arguments: object) -> dict[str, object]:
+    words = [f"{name}={value}" for name, value in arguments.items()]
+    done = subprocess.run(
+        [executable, *words], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    found["faults"] = {fault: n for fault, n in found["faults"].items() if n}
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("strategy", SPEC.strategies, ids=lambda s: s.name)
+def test_message_sends_go_through_the_guard(executable: Path, strategy: spec.Strategy) -> None:
+    found = _run(executable, strategy=strategy.name, operations=11_000)
+    assert found["operations"] == 44_000
+    assert found["calls"] > 44_000  # nested ones count
+    if strategy.claims.safe:
+        assert found["faults"] == {}
+        assert found["skipped"] > 0
+    elif strategy.claims.fault in ("nullDeref", "encoderOverlap"):
+        assert strategy.claims.fault in found["faults"]
+
+
+def test_the_control_arm_is_not_empty(executable: Path) -> None:
+    found = _run(executable, guarded=0, operations=11_000)
+    assert found["intercepted"] == 0
+    assert found["faults"]["nullDeref"] > 0  # type: ignore[index]
+
+
+def test_installing_twice_changes_nothing(executable: Path) -> None:
+    found = _run(executable, strategy="perEncoder", operations=100)
+    assert found["intercepted"] > 10
+    assert found["again"] == 0
+
+
+def test_locks_go_with_their_objects(executable: Path) -> None:
+    found = _run(executable, strategy="perEncoder", operations=11_000)
+    # Three encoders are alive at the end, and three command buffers.
+    assert found["entries"] <= 6
+
+
+def test_every_method_of_the_fake_driver_is_intercepted(executable: Path) -> None:
+    findings = audit_selectors.audit(SPEC)
+    assert audit_selectors.verdict_of(findings) is Verdict.PROVED
+    classes = {finding.class_name for finding in findings}
+    assert classes == {
+        "AGXFakeBlitContext",
+        "AGXFakeCommandBuffer",
+        "AGXFakeComputeContext",
+        "AGXFakeDebugComputeContext",
+    }
+    intercepted = {f.selector for f in findings if f.state == "intercepted"}
+    assert {"endEncoding", "destroyImpl", "dealloc", "commit", "waitUntilCompleted"} <= intercepted
+
+
+@pytest.mark.parametrize(
+    ("selector", "change", "why"),
+    [
+        ("setBuffer:offset:atIndex:", "", "not in the table"),
+        ("fillBuffer:range:value:", "float", "signature"),
+        ("destroyImpl", "", ""),
+    ],
+)
+def test_a_selector_missing_from_the_table_is_found(
+    executable: Path, tmp_path: Path, selector: str, change: str, why: str
+) -> None:
+    source = tmp_path / "native"
+    shutil.copytree(resources.root() / "native", source)
+    table = source / audit_selectors.TABLE
+    if selector == "destroyImpl":
+        table = source / "objc" / "interpose.cpp"
+    lines = table.read_text(encoding="utf-8").splitlines()
+    number = next(i for i, line in enumerate(lines) if f'"{selector}"' in line)
+    lines[number] = lines[number].replace("std::uint8_t", change) if change else ""
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    findings = audit_selectors.audit(SPEC, source)
+    assert audit_selectors.verdict_of(findings) is Verdict.REFUTED
+    missed = [f for f in findings if f.state == "not intercepted"]
+    assert {f.selector for f in missed} == {selector}
+    assert all(why in f.why for f in missed)
+
+
+def test_no_class_found_is_undetermined() -> None:
+    assert audit_selectors.verdict_of([]) is Verdict.UNDETERMINED
+
+
+def test_the_command_says_it(verify: type_of_run, executable: Path) -> None:
+    assert executable.is_file()
+    done = verify("audit", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["classes"]["AGXFakeComputeContext"]["not intercepted"] == 0
+    done = verify("audit", CXX="no-such-compiler")
+    assert done.returncode == 2
+
+
+# --- The table ---------------------------------------------------------------------------------
+
+
+def test_the_table_covers_the_encoders() -> None:
+    rows = list(audit_selectors.read_table(TABLE.read_text(encoding="utf-8")))
+    assert len(rows) == len(set(rows)) > 100
+    roles = {(protocol, selector): role for protocol, selector, role in rows}
+    assert roles["CommandEncoder", "endEncoding"] == "destroy"
+    assert roles["ComputeCommandEncoder", "setBytes:length:atIndex:"] == "encode"
+    assert roles["BlitCommandEncoder", "synchronizeResource:"] == "encode"
+    assert roles["CommandBuffer", "computeCommandEncoderWithDispatchType:"] == "create"
+    assert roles["CommandBuffer", "waitUntilCompleted"] == "wait"
+    for (protocol, selector), role in roles.items():
+        assert role == audit_selectors.role_of(protocol, selector)
+        assert protocol == "CommandBuffer" or role in ("encode", "destroy")
+
+
+def test_the_table_is_what_metal_cpp_says() -> None:
+    headers = os.environ.get("METAL_CPP")
+    if headers is None:
+        pytest.skip("METAL_CPP does not name metal-cpp's directory Metal")
+    rows = audit_selectors.selectors(Path(headers))
+    assert audit_selectors.render(rows) == TABLE.read_text(encoding="utf-8")
+
+
+def test_a_directory_that_is_not_metal_cpp_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VerifyError, match="metal-cpp"):
+        audit_selectors.selectors(tmp_path)
+
+
+SHAPES = """\
+#include <cstdio>
+#include "objc/encoding.hpp"
+int main() {
+    using namespace mpsverify::objc;
+    const char* const encodings[] = {
+        "v16@0:8", "v40@0:8@16Q24Q32", "v64@0:8{?=QQQ}16{?=QQQ}40", "v@:{?={?=QQQ}{?=QQQ}}",
+        "v@:r^@{_NSRange=QQ}C", "@24@0:8@?16", "v@:@ffQ", "B16@0:8", "v@:^{CGRect={P=dd}}",
+        "v@:@\\"<MTLBuffer>\\"Q", "v@:[4I]i",
+    };
+    for (const char* encoding : encodings) std::puts(shape_of_encoding(encoding).c_str());
+    std::puts((shape_of<void, Pointer, UInteger, UInteger>()).c_str());
+    std::puts((shape_of<void, Size, Size>()).c_str());
+    std::puts((shape_of<bool>()).c_str());
+}
+"""
+
+
+def test_signatures_are_compared_by_what_is_passed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VERIFY_CACHE_DIR", str(tmp_path / "cache"))
+    main = tmp_path / "main.cpp"
+    main.write_text(SHAPES, encoding="utf-8")
+    program = native.build(native.Target("shapes", (str(main), "objc/encoding.cpp")), SPEC)
+    printed = subprocess.run([program], capture_output=True, text=True, check=True).stdout.split()
+    assert printed == [
+        "vpp", "vppp88", "vpp{888}{888}", "vpp{{888}{888}}", "vppp{88}1", "pppp", "vpppff8", "1pp",
+        "vppp", "vppp8", "vppp4", "vppp88", "vpp{888}{888}", "1pp",
+    ]  # fmt: skip
