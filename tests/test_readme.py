@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -93,8 +96,9 @@ def test_the_workflow_runs_the_same_script() -> None:
 
 
 def test_the_commands_are_listed() -> None:
-    rows = table_below(README, "<!-- commands -->")
-    assert [row[0].strip("`") for row in rows] == [f"verify {name}" for name in cli.COMMANDS]
+    assert table_below(README, "<!-- commands -->") == [
+        [f"`verify {name}`", entry.help] for name, entry in cli.COMMANDS.items()
+    ]
 
 
 # --- Outputs --------------------------------------------------------------------------------------
@@ -178,3 +182,39 @@ def test_the_number_of_faults() -> None:
     faults = re.findall(r"^  \| (\w+)$", driver.partition("inductive Fault")[2], flags=re.M)
     assert len(faults) == len(specs.FAULTS) == 8
     assert "other than the eight in" in TRUST
+
+
+# --- To bring the README's outputs up to date: python tests/test_readme.py ------------------------
+
+
+def update() -> None:
+    """Write the commands, the table and the example's output as they are now into README.md."""
+
+    def proved(code: int, *arguments: str | Path) -> list[str]:
+        command = [sys.executable, "-m", "verify", "prove", "--engine", "embedded", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == code, done.stdout + done.stderr
+        return [line.strip(" ─") for line in done.stdout.splitlines()]
+
+    def replaced(text: str, start: str, end: str, new: str) -> str:
+        before, _, rest = text.partition(start)
+        return before + start + new + end + rest.partition(end)[2]
+
+    commands = "".join(f"| `verify {n}` | {e.help} |\n" for n, e in cli.COMMANDS.items())
+    head = "<!-- commands -->\n| command | what it does |\n| --- | --- |\n"
+    text = replaced(README, head, "<!-- end of commands -->", commands)
+    lines = proved(0)
+    start = next(i for i, line in enumerate(lines) if line.startswith("strategy"))
+    table = "\n".join(lines[start : lines.index("", start + 2)])
+    text = replaced(text, "```text\n", "```\n", table + "\n")
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch, "mine.toml")
+        path.write_text(blocks(README.partition("<!-- spec -->")[2], "toml")[0])
+        steps = proved(1, "--spec", path)[:-1]
+    output = "\n".join(re.sub(r"^(\d+)\.", lambda n: f"{n[1]:>4}.", line) for line in steps)
+    text = replaced(text, "<!-- output -->\n```text\n", "```\n", output + "\n")
+    (ROOT / "README.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    update()

@@ -44,7 +44,12 @@ _INTEGERS = {
     "NS::Integer": "Integer",
     "CFTimeInterval": "double",
 }
-_STRUCTS = {"NS::Range": "Range", "MTL::Size": "Size", "MTL::Origin": "Origin", "MTL::Region": "Region"}
+_STRUCTS = {
+    "NS::Range": "Range",
+    "MTL::Size": "Size",
+    "MTL::Origin": "Origin",
+    "MTL::Region": "Region",
+}
 
 _METHOD = re.compile(
     r"_MTL_INLINE\s+(?P<result>[\w:*&<> ]+?)\s+MTL::(?P<owner>\w+)::\w+\((?P<arguments>[^{}]*?)\)"
@@ -256,7 +261,9 @@ def verdict_of(findings: list[Finding]) -> Verdict:
 )
 @click.option("--all", "everything", is_flag=True, help="List intercepted selectors as well.")
 @options.json_output
-def command(spec: Path | None, generate: Path | None, everything: bool, json_output: bool) -> Verdict:
+def command(
+    spec: Path | None, generate: Path | None, everything: bool, json_output: bool
+) -> Verdict:
     """Say which selectors of the driver's classes the guard intercepts.
 
     Exit code 0 if every public method of every driver class found is intercepted, 1 if one is

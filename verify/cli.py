@@ -36,9 +36,11 @@ class _Entry(NamedTuple):
 # (which is why `_Entry` is no dataclass).
 COMMANDS = {
     "prove": _Entry("verify.cli:prove", "Prove every claim of the spec in Lean."),
+    "explain": _Entry("verify.explain:command", "Say why a strategy is safe or not."),
     "generate": _Entry("verify.generate:command", "Write the Lean modules that the spec implies."),
     "stress": _Entry("verify.stress:command", "Run the real guard against its model."),
     "audit": _Entry("verify.audit_selectors:command", "Say what the guard intercepts."),
+    "replay": _Entry("verify.replay:command", "Let Lean's kernel accept or reject a trace."),
     "doctor": _Entry("verify.doctor:command", "Say what is installed, and how to get the rest."),
 }
 

@@ -96,6 +96,11 @@ OBJC = Target(
 )
 """The interposed guard on the fake driver's Objective-C classes, and its audit."""
 
+VULKAN = Target(
+    "mpsv_vulkan", (*_CORE, "drivers/vulkan/vulkan_main.cpp"), ("-O1",), ("-lvulkan",)
+)
+"""The guard on Vulkan's command buffers, judged by the validation layer."""
+
 BENCH = Target("mpsv_bench", (*_CORE, "capi/bench_main.cpp"), ("-O2",))
 """What a guarded call costs; its argument is the most threads of the scaling part."""
 

@@ -25,12 +25,14 @@ structure FMem where
   impl : FMap (Option Block)
   owner : FMap (Option Encoder)
   ready : FMap Bool
+  deriving DecidableEq
 
 /-- A state, as finite maps. -/
 structure Snapshot where
   mem : FMem
   alive : FMap Bool
   threads : FMap (Option Busy)
+  deriving DecidableEq
 
 /-- The memory that the finite maps stand for. -/
 def FMem.mem (f : FMem) : Mem where

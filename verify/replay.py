@@ -1,0 +1,286 @@
+"""`verify replay`: a recorded trace as a theorem that Lean's kernel accepts, or the event it rejects.
+
+The trace is cut into pieces.  For each piece one theorem says that replaying it turns one snapshot
+into the next; the snapshots are written down, so that the kernel's work grows linearly with the
+trace.  They are computed here, and believed by nobody: a wrong one makes its theorem false.  By
+`LockScheme.replay?_sound` the last snapshot is then a reachable state of the proved model.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from verify import claims, options, resources, trace, views
+from verify import spec as specs
+from verify.engines.base import Engine
+from verify.errors import VerifyError
+from verify.semantics import Bounds, Event, Model, State
+from verify.spec import Environment, LockScheme
+from verify.verdict import Verdict
+
+PIECE = 100
+"""Events a theorem: the kernel's memory grows faster than linearly within one."""
+
+MODULE = "MPSVerify.Recorded"
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What became of a trace.
+
+    Attributes:
+        verdict: PROVED: the kernel accepts every event.  REFUTED: an event is no step (the kernel
+            accepts those before it and rejects this one).  ERROR otherwise.
+        events: How many events the kernel accepted.
+        reason: For a trace that is not accepted, the first event that is no step and why.
+        axioms: What the theorem depends on.
+        seconds: Time of the elaboration and the kernel, without start-up of the audit.
+    """
+
+    verdict: Verdict
+    events: int
+    reason: str | None
+    axioms: tuple[str, ...]
+    seconds: float
+
+
+class _Snapshots:
+    """The finite maps of `MPSVerify.Snapshot`, as Lean's `FMap.set` would build them.
+
+    A Python dictionary keeps a key where it was first set, and so does `FMap.set`.
+    """
+
+    def __init__(self) -> None:
+        self.impl: dict[int, int | None] = {}
+        self.owner: dict[int, int | None] = {}
+        self.ready: dict[int, bool] = {}
+        self.alive: dict[int, bool] = {}
+        self.threads: dict[int, str] = {}
+
+    def step(self, event: Event) -> None:
+        """Follow one step."""
+        e, b, t = event.e, event.b, event.t
+        if t is None:
+            self.alive[e] = False
+            return
+        if event.event == "push" and b is not None:
+            self.owner[b] = None
+        elif event.event == "clear":
+            self.impl[e] = None
+        elif event.event in ("pop", "claim") and b is not None:
+            self.owner[b] = e
+            self.ready[b] = False
+        elif event.event == "publish":
+            self.impl[e] = b
+        elif event.event == "init" and b is not None:
+            self.ready[b] = True
+        if event.event == "release":
+            self.threads[t] = "none"
+        else:
+            self.threads[t] = f"some ⟨.{event.kind}, {e}, {_point(event)}⟩"
+
+    def lean(self) -> str:
+        """The snapshot as a Lean term."""
+
+        def entries(pairs: Sequence[tuple[int, str]]) -> str:
+            return "[" + ", ".join(f"({key}, {value})" for key, value in pairs) + "]"
+
+        def optional(value: int | None) -> str:
+            return "none" if value is None else f"some {value}"
+
+        impl = entries([(k, optional(v)) for k, v in self.impl.items()])
+        owner = entries([(k, optional(v)) for k, v in self.owner.items()])
+        ready = entries([(k, str(v).lower()) for k, v in self.ready.items()])
+        alive = entries([(k, str(v).lower()) for k, v in self.alive.items()])
+        threads = entries(list(self.threads.items()))
+        return f"⟨⟨{impl}, {owner}, {ready}⟩, {alive}, {threads}⟩"
+
+
+def _point(event: Event) -> str:
+    from verify.semantics import HOLDING
+
+    return f".{event.pc} {event.b}" if event.pc in HOLDING else f".{event.pc}"
+
+
+def lean_module(
+    events: Sequence[Event],
+    scheme: LockScheme,
+    environment: Environment,
+    bounds: Bounds,
+    fault: tuple[str, int] | None = None,
+    rejected: Event | None = None,
+) -> str:
+    """The Lean module that states that a trace is a run.
+
+    Args:
+        events: The steps, each with its block.
+        scheme, environment: What they are steps of.
+        bounds: Their maps of streams, homes and queues.
+        fault: A fault that the last state is said to show, and the thread.
+        rejected: An event that is said to be no step of the last state.
+
+    Returns:
+        The source; the theorem `accepted` says that the last snapshot is reachable.
+    """
+    maps = [
+        "FMap.get 0 [" + ", ".join(f"({i}, {v})" for i, v in enumerate(values)) + "]"
+        for values in (bounds.streams, bounds.homes, bounds.queues)
+    ]
+    lines = [
+        "import MPSVerify.Thm.Replay",
+        "namespace MPSVerify.Recorded",
+        f"def scheme : LockScheme := {claims.scheme_literal(scheme)}",
+        f"def env : Env := {claims.environment_literal(environment)}",
+        f"def client : Client := ⟨{', '.join(maps)}⟩",
+        "def snapshot0 : Snapshot := .initial",
+        "theorem reachable0 : Reachable (scheme.config env client) snapshot0.state := .initial",
+    ]
+    snapshots, last = _Snapshots(), 0
+    for start in range(0, len(events), PIECE):
+        piece = events[start : start + PIECE]
+        for event in piece:
+            snapshots.step(event)
+        last += 1
+        labels = ", ".join(map(views.lean_label, piece))
+        lines += [
+            f"def piece{last} : List Label := [{labels}]",
+            f"def snapshot{last} : Snapshot := {snapshots.lean()}",
+            f"theorem step{last} : scheme.replay? env client snapshot{last - 1} piece{last} = "
+            f"some snapshot{last} := by decide +kernel",
+            f"theorem reachable{last} : Reachable (scheme.config env client) "
+            f"snapshot{last}.state := LockScheme.replay?_sound step{last} reachable{last - 1}",
+        ]
+    reachable = f"Reachable (scheme.config env client) snapshot{last}.state"
+    if fault is not None:
+        lines += [
+            f"theorem shows : snapshot{last}.shows scheme.check .{fault[0]} {fault[1]} = true := "
+            "by decide +kernel",
+            f"theorem accepted : {reachable} ∧ Faulty (scheme.config env client) .{fault[0]} "
+            f"snapshot{last}.state := ⟨reachable{last}, Snapshot.shows_sound shows⟩",
+        ]
+    elif rejected is not None:
+        lines += [
+            f"theorem accepted : {reachable} ∧ (scheme.step? env client snapshot{last} "
+            f"({views.lean_label(rejected)})).isSome = false := "
+            f"⟨reachable{last}, by decide +kernel⟩",
+        ]
+    else:
+        lines += [f"theorem accepted : {reachable} := reachable{last}"]
+    return "\n".join([*lines, "end MPSVerify.Recorded", ""])
+
+
+def _labels(model: Model, events: Sequence[Event]) -> tuple[list[Event], State]:
+    """The model's own labels of a run (a recorder may leave out a block), and its last state."""
+    state, labels = model.initial(), []
+    for event in events:
+        label, state = next(
+            (found, after) for found, after in model.enabled(state) if trace.same(found, event)
+        )
+        labels.append(label)
+    return labels, state
+
+
+def replay(
+    recorded: trace.Recorded, scheme: LockScheme, environment: Environment, engine: Engine
+) -> Replayed:
+    """Let Lean's kernel judge a trace.
+
+    Args:
+        recorded: The trace.
+        scheme, environment: What it claims to be a run of.
+        engine: What checks the module.
+
+    Raises:
+        VerifyError: If the trace is empty, or the engine cannot work.
+    """
+    run = recorded.trace
+    divergence = trace.check(run, scheme, environment)
+    accepted = run.events if divergence is None else run.events[: divergence.step]
+    if divergence is not None and divergence.event is None and divergence.step == 0:
+        raise VerifyError(f"{divergence.reason}; record at least one step")
+    labels, _ = _labels(Model(scheme, environment, run.bounds), accepted)
+    fault = (run.fault.fault, run.fault.t) if run.fault and divergence is None else None
+    source = lean_module(
+        labels, scheme, environment, run.bounds, fault, divergence.event if divergence else None
+    )
+    with tempfile.TemporaryDirectory(prefix="verify-replay-") as scratch:
+        root = Path(scratch)
+        data = resources.root()
+        for part in ("Spec", "Thm"):
+            for path in (data / "MPSVerify" / part).rglob("*.lean"):
+                target = root / path.relative_to(data)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(path.read_bytes())
+        for name in ("lakefile.lean", "lean-toolchain"):
+            (root / name).write_bytes((data / name).read_bytes())
+        (root / "MPSVerify" / "Recorded.lean").write_text(source, encoding="utf-8")
+        build = engine.build(root, [MODULE])
+        audit = engine.audit(build, [f"{MODULE}.accepted"], [])
+    module = next((m for m in build.modules if m.module == MODULE), None)
+    seconds = module.seconds if module is not None else 0.0
+    if not audit.ok:
+        errors = [str(m) for m in (module.messages if module else ()) if m.severity == "error"]
+        return Replayed(Verdict.ERROR, 0, (errors or list(audit.problems))[0], (), seconds)
+    axioms = audit.theorems[0].axioms
+    if divergence is None:
+        return Replayed(Verdict.PROVED, len(labels), None, axioms, seconds)
+    what = "its fault" if divergence.event is None else f"event {divergence.step + 1}"
+    return Replayed(Verdict.REFUTED, len(labels), f"{what}: {divergence.reason}", axioms, seconds)
+
+
+@click.command("replay")
+@click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
+@options.spec
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "lake", "embedded"]),
+    default="auto",
+    show_default=True,
+    help="Which Lean.",
+)
+@options.json_output
+@options.quiet
+def command(
+    path: Path, spec: Path | None, engine: str, json_output: bool, quiet: bool
+) -> Verdict | int | None:
+    """Let Lean's kernel accept a recorded trace, or name the first event that is no step.
+
+    TRACE is a file of one JSON object a line: a header, the steps, and an end line that counts
+    them; `verify.trace` documents the format.
+    """
+    from verify import render
+    from verify.prove import choose_engine
+
+    recorded = trace.load(path)
+    loaded = specs.load(spec)
+    strategy = loaded.strategy(recorded.strategy)
+    if recorded.environment not in loaded.environments:
+        raise VerifyError(
+            f"{path}: unknown environment {recorded.environment!r}; "
+            f"use one of {', '.join(loaded.environments)}"
+        )
+    environment = loaded.environments[recorded.environment]
+    result = replay(recorded, strategy.scheme, environment, choose_engine(engine))
+    if json_output:
+        render.print_json(
+            {
+                "verdict": result.verdict.value,
+                "events": result.events,
+                "reason": result.reason,
+                "axioms": list(result.axioms),
+                "seconds": round(result.seconds, 3),
+            }
+        )
+    else:
+        if result.reason is not None:
+            render.note(f"{path}: {result.reason}")
+        render.note(
+            f"{result.verdict}: the kernel accepts {result.events} of "
+            f"{len(recorded.trace.events)} events of {strategy.name} in {environment.name}"
+        )
+    return result.verdict
