@@ -203,6 +203,7 @@ def update() -> None:
     commands = "".join(f"| `verify {n}` | {e.help} |\n" for n, e in cli.COMMANDS.items())
     head = "<!-- commands -->\n| command | what it does |\n| --- | --- |\n"
     text = replaced(README, head, "<!-- end of commands -->", commands)
+    (ROOT / "README.md").write_text(text, encoding="utf-8")  # also where Lean fails below
     lines = proved(0)
     start = next(i for i, line in enumerate(lines) if line.startswith("strategy"))
     table = "\n".join(lines[start : lines.index("", start + 2)])

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from conftest import STRATEGY, type_of_run
 
-from verify import native, spec, stress
+from verify import native, spec, stress, vulkan
 from verify import trace as traces
 from verify.campaign import campaign, programs
 from verify.errors import EngineMissing, VerifyError
@@ -362,12 +362,33 @@ def test_ctrl_c_leaves_no_process() -> None:
         os.killpg(process.pid, 0)
 
 
-def test_other_drivers_are_undetermined_where_they_cannot_run(verify: type_of_run) -> None:
-    if sys.platform == "darwin":
-        pytest.skip("Metal is there")
-    done = verify("stress", "--driver", "metal", "--budget", "2s")
+def test_metal_is_undetermined_without_macos(verify: type_of_run) -> None:
+    done = verify("stress", "--driver", "metal")
     assert done.returncode == 2
-    assert "metal" in done.stderr
+    assert "macOS" in done.stderr
+
+
+def test_the_validation_layer_agrees_on_a_real_api(verify: type_of_run) -> None:
+    try:
+        native.build(native.VULKAN, SPEC)
+        vulkan.run_once(native.build(native.VULKAN, SPEC), vulkan.VulkanRun(), {"seconds": 0})
+    except EngineMissing as missing:
+        pytest.skip(str(missing))
+    names = ("globalMutex", "perEncoder", "rwLock")
+    chosen = [word for name in names for word in ("--strategy", name)]
+    done = verify("stress", "--driver", "vulkan", "--json", "--budget", "6s", *chosen)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {row["strategy"]: row for row in json.loads(done.stdout)["strategies"]}
+    assert all(row["agrees"] for row in rows.values())
+    assert all(rows[name]["own_pools"]["operations"] >= 40_000 for name in names[:2])
+    assert rows["globalMutex"]["one_pool"]["threading"] == 0
+    assert rows["perEncoder"]["one_pool"]["threading"] > 0  # the pool is the shared registry
+
+
+def test_without_vulkan_nothing_is_decided(verify: type_of_run) -> None:
+    done = verify("stress", "--driver", "vulkan", VK_ICD_FILENAMES="/nonexistent")
+    assert done.returncode == 2, done.stdout
+    assert "Vulkan" in done.stderr or "cannot be built" in done.stderr
 
 
 def test_hypothesis_missing_is_undetermined(

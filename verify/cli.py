@@ -37,6 +37,9 @@ class _Entry(NamedTuple):
 COMMANDS = {
     "prove": _Entry("verify.cli:prove", "Prove every claim of the spec in Lean."),
     "explain": _Entry("verify.explain:command", "Say why a strategy is safe or not."),
+    "explore": _Entry(
+        "verify.explore_cli:command", "Search every reachable state within bounds, for every fault."
+    ),
     "generate": _Entry("verify.generate:command", "Write the Lean modules that the spec implies."),
     "stress": _Entry("verify.stress:command", "Run the real guard against its model."),
     "audit": _Entry("verify.audit_selectors:command", "Say what the guard intercepts."),

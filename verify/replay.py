@@ -1,4 +1,4 @@
-"""`verify replay`: a recorded trace as a theorem that Lean's kernel accepts, or the event it rejects.
+"""`verify replay`: a recorded trace as a theorem for Lean's kernel, or the event that it rejects.
 
 The trace is cut into pieces.  For each piece one theorem says that replaying it turns one snapshot
 into the next; the snapshots are written down, so that the kernel's work grows linearly with the
@@ -277,7 +277,7 @@ def command(
             }
         )
     else:
-        if result.reason is not None:
+        if result.reason is not None and not quiet:
             render.note(f"{path}: {result.reason}")
         render.note(
             f"{result.verdict}: the kernel accepts {result.events} of "

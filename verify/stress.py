@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -37,6 +37,7 @@ from verify.render import console, print_json, printable, progress, steps, table
 from verify.semantics import Bounds
 from verify.spec import FAULTS, KINDS, Environment, LockScheme, Spec, Strategy
 from verify.verdict import Verdict, combine
+from verify.vulkan import VulkanDriver
 
 BOUNDS = Bounds(2, 2, 3)
 """The instance of the scheduled arms."""
@@ -45,6 +46,8 @@ FREE_OPERATIONS = 42_000
 """The predecessor's figure: what a free-running arm does at least."""
 
 TSAN_EXIT = 66
+
+_Row = TypeVar("_Row")
 
 
 @dataclass
@@ -400,11 +403,14 @@ def command(
         return _replay(replay_file, loaded, trace_file, json_output)
     if trace_file is not None:
         raise click.UsageError("--trace records a replay; give --replay FILE as well")
-    if driver != "fake":
-        return _other_driver(driver)
-    progress("building the native part (once)", quiet or json_output)
+    quiet = quiet or json_output
+    if driver == "metal":
+        raise EngineMissing("the metal driver needs macOS and a GPU; use --driver fake or vulkan")
+    if driver == "vulkan":
+        return _vulkan(loaded, chosen, threads, seed, budget, json_output, quiet)
+    progress("building the native part (once)", quiet)
     runner = FakeDriver(loaded, threads, seed, save_to, None, database)
-    rows = list(_with_progress(runner, chosen, budget, quiet or json_output))
+    rows = list(_with_progress(runner.run, chosen, budget, quiet))
     verdict = combine(row.verdict for row in rows)
     if json_output:
         print_json(
@@ -419,8 +425,11 @@ def command(
 
 
 def _with_progress(
-    runner: FakeDriver, chosen: Sequence[Strategy], budget: float, quiet: bool
-) -> Iterator[Row]:
+    run: Callable[[Strategy, float, Callable[[str], None]], _Row],
+    chosen: Sequence[Strategy],
+    budget: float,
+    quiet: bool,
+) -> Iterator[_Row]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -435,7 +444,7 @@ def _with_progress(
                 bar.update(task, completed=base + stage, description=f"{name}: {what}")
                 stage += 1
 
-            yield runner.run(strategy, budget / len(chosen), note)
+            yield run(strategy, budget / len(chosen), note)
         bar.update(task, completed=4 * len(chosen))
 
 
@@ -444,12 +453,12 @@ def _show(rows: Sequence[Row], runner: FakeDriver) -> None:
     for row in rows:
         races = "-" if row.races is None else row.races.races
         share = f"{row.programs}/{row.all_programs}"
-        word = {True: "agrees", False: "DISAGREES", None: "undetermined"}[row.agrees]
         cells.append(
             [
                 row.strategy, row.claim, row.found, f"{row.scheduled.schedules:,}", share,
                 row.scheduled.deadlocks, f"{row.campaign.events:,}", f"{row.free.operations:,}",
-                sum(row.free.faults.values()), races, sum(row.control_free.faults.values()), word,
+                sum(row.free.faults.values()), races, sum(row.control_free.faults.values()),
+                _WORDS[row.agrees],
             ]
         )  # fmt: skip
     table(
@@ -517,5 +526,38 @@ def _replay(path: Path, spec: Spec, trace_file: Path | None, json_output: bool) 
     return verdict
 
 
-def _other_driver(driver: str) -> Verdict:
-    raise EngineMissing(f"the {driver} driver cannot run here")
+def _vulkan(
+    spec: Spec, chosen: Sequence[Strategy], threads: int, seed: int, budget: float,
+    json_output: bool, quiet: bool,
+) -> Verdict:  # fmt: skip
+    progress("building the Vulkan harness (once)", quiet)
+    runner = VulkanDriver(spec, threads, seed)
+    rows = list(_with_progress(runner.run, chosen, budget, quiet))
+    verdict = combine(row.verdict for row in rows)
+    if json_output:
+        print_json(
+            {
+                "driver": "vulkan", "seed": seed, "threads": threads, "budget": budget,
+                "exit_code": verdict.exit_code, "strategies": [asdict(row) for row in rows],
+            }
+        )  # fmt: skip
+        return verdict
+    table(
+        ["strategy", "claim", "operations", "a pool each", "one pool", "control", "result"],
+        [
+            [
+                row.strategy, "safe" if row.claim_safe else "unsafe",
+                f"{row.own_pools.operations:,}", row.own_pools, row.one_pool, row.control,
+                _WORDS[row.agrees],
+            ]
+            for row in rows
+        ],
+    )  # fmt: skip
+    click.echo("one pool: the shared registry of the environment racyFreelist; not judged here.")
+    for row in rows:
+        for reason in row.reasons:
+            click.echo(f"{row.strategy}: {printable(reason)}")
+    return verdict
+
+
+_WORDS = {True: "agrees", False: "DISAGREES", None: "undetermined"}

@@ -33,7 +33,7 @@ def generated(name: str, types: frozenset[str]) -> bool:
         return True
     if ".brecOn." in name or name.startswith(("PULift", "noConfusionTypeEnum")):
         return True
-    if last == "x":
+    if last == "congr_simp":
         return True
     if last.startswith(("match_", "eq_", "proof_")) and last.partition("_")[2].isdigit():
         return True

@@ -98,7 +98,8 @@ theorem pruneWaits_knotAfter : ∀ {n : Nat} {xs : List Wait}, xs.length ≤ n �
     rcases filter_eq_or_shorter (fun x => xs.any (x.on env)) xs with hf | hf
     · have hf : pruneWaits env xs = xs := hf
       rw [knotAfter_of_fixed hf, hf]
-    · exact pruneWaits_knotAfter (Nat.le_of_lt_succ (Nat.lt_of_lt_of_le hf h))
+    · exact pruneWaits_knotAfter (n := n) (xs := pruneWaits env xs)
+        (Nat.le_of_lt_succ (Nat.lt_of_lt_of_le hf h))
 
 /-- Each wait of the knot is for one of them. -/
 theorem LockScheme.on_knot {x : Wait} (h : x ∈ σ.knot env) :
@@ -114,7 +115,7 @@ theorem orderable_iff : orderable env σ = true ↔ σ.knot env = [] := by
   simp only [orderable]
   cases σ.knot env with
   | nil => exact ⟨fun _ => rfl, fun _ => rfl⟩
-  | cons x xs => exact ⟨fun h => by cases h, fun h => by cases h⟩
+  | cons x xs => exact ⟨fun h => (by cases h), fun h => (by cases h)⟩
 
 /-! ## From states to waits -/
 
@@ -125,7 +126,7 @@ theorem Scope.common_of_lock {p q : Scope} {t u : Thread} {e e' : Encoder}
   exact h
 
 /-- A thread that waits for another one is at a wait that is on the other one's. -/
-theorem SeqDisciplined.on (D : SeqDisciplined σ env c s) (D' : Disciplined (σ.config env c) s.state)
+theorem Disciplined.on (D' : Disciplined (σ.config env c) s.state)
     {t u : Thread} {e e' : Encoder} {r r' : Request}
     (ht : s.state.threads t = some ⟨k, e, .dispatched⟩)
     (hu : s.state.threads u = some ⟨k', e', .dispatched⟩)
@@ -180,7 +181,7 @@ theorem deadlock_free_of_orderable (h : orderable env σ = true) : DeadlockFree 
     cases hl₁
     have hh : held = (s.locks t).taken := hh
     subst hh
-    exact ⟨⟨k₂, (s.locks u).taken, r₂⟩, ⟨u, e₂, rs₂, hu, hk₂, rfl, hl₂⟩, D.on D' hk hk₂ hw⟩
+    exact ⟨⟨k₂, (s.locks u).taken, r₂⟩, ⟨u, e₂, rs₂, hu, hk₂, rfl, hl₂⟩, D'.on hk hk₂ hw⟩
   obtain ⟨x, hx⟩ := start t₀ h₀
   have hm : x ∈ σ.knot env := mem_knotAfter inside closed x hx
   rw [orderable_iff.mp h] at hm

@@ -173,7 +173,7 @@ void client(const Run& run, Guard& guard, Encoder* encoders, std::uint32_t numbe
         Encoder& encoder = encoders[draw(run.encoders)];
         Kind kind = Kind::encode;
         if (!encoder.live.load(std::memory_order_relaxed)) kind = Kind::create;
-        else if (draw(8) == 0) kind = Kind::destroy;
+        else if (draw(4) == 0) kind = Kind::destroy;
         if (!run.guarded) {
             perform(kind, encoder);
         } else {

@@ -1,0 +1,148 @@
+// The guard on Metal itself.  Threads share encoders; create begins a command buffer and its
+// encoder, encode records into it, destroy ends and commits it.  The interposed guard does the
+// rest.  Compiled and linked for macOS from Linux; never run there by us.
+//
+// Prints one JSON object.  A crash is the driver's verdict; run it with MTL_DEBUG_LAYER=1 for
+// Metal's own checks.  Exit code 5: there is no Metal here.
+#define NS_PRIVATE_IMPLEMENTATION
+#define MTL_PRIVATE_IMPLEMENTATION
+#include <Metal/Metal.hpp>
+
+#include <dlfcn.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "capi/guard.h"
+
+extern "C" void* objc_autoreleasePoolPush(void);
+extern "C" void objc_autoreleasePoolPop(void* pool);
+
+namespace {
+
+struct Pool {
+    void* pool = objc_autoreleasePoolPush();
+    ~Pool() { objc_autoreleasePoolPop(pool); }
+};
+
+// The threads' present encoder.  Whoever puts another one in ends the old one.
+struct Slot {
+    std::atomic<MTL::ComputeCommandEncoder*> encoder{nullptr};
+    std::atomic<MTL::CommandBuffer*> buffer{nullptr};
+};
+
+struct Run {
+    std::uint32_t threads = 4;
+    std::uint32_t encoders = 2;
+    std::uint64_t operations = 10000;
+    std::uint64_t seed = 1;
+    bool guarded = true;
+    std::string strategy = "perEncoder";
+};
+
+void client(const Run& run, MTL::CommandQueue* queue, MTL::Buffer* data, Slot* slots,
+            std::uint32_t number) {
+    std::uint64_t random = run.seed * 1000 + number;
+    const auto draw = [&](std::uint32_t below) {
+        std::uint64_t z = (random += 0x9E3779B97F4A7C15ull);
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+        return static_cast<std::uint32_t>(((z ^ (z >> 31)) >> 32) % below);
+    };
+    for (std::uint64_t i = 0; i < run.operations; ++i) {
+        const Pool pool;
+        Slot& slot = slots[draw(run.encoders)];
+        MTL::ComputeCommandEncoder* encoder = slot.encoder.load(std::memory_order_acquire);
+        if (encoder == nullptr) {
+            MTL::CommandBuffer* buffer = queue->commandBuffer()->retain();
+            MTL::ComputeCommandEncoder* made = buffer->computeCommandEncoder()->retain();
+            if (slot.encoder.compare_exchange_strong(encoder, made)) {
+                slot.buffer.store(buffer, std::memory_order_release);
+            } else {
+                made->endEncoding();
+                buffer->commit();
+            }
+        } else if (draw(16) != 0) {
+            encoder->setBuffer(data, 0, draw(30));
+        } else if (slot.encoder.compare_exchange_strong(encoder, nullptr)) {
+            // Others may still be inside with the old one: that is the race.
+            encoder->endEncoding();
+            if (MTL::CommandBuffer* buffer = slot.buffer.exchange(nullptr)) {
+                buffer->commit();
+                buffer->waitUntilCompleted();
+            }
+        }
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Run run;
+    for (int i = 1; i < argc; ++i) {
+        const std::string argument = argv[i];
+        const std::size_t equals = argument.find('=');
+        const std::string name = argument.substr(0, equals);
+        const std::string value = equals == std::string::npos ? "" : argument.substr(equals + 1);
+        const auto number = std::strtoull(value.c_str(), nullptr, 10);
+        const auto small = static_cast<std::uint32_t>(number);
+        if (name == "threads" && small >= 1 && small <= 64) run.threads = small;
+        else if (name == "encoders" && small >= 1 && small <= 64) run.encoders = small;
+        else if (name == "operations") run.operations = number;
+        else if (name == "seed") run.seed = number;
+        else if (name == "guarded") run.guarded = number != 0;
+        else if (name == "strategy") run.strategy = value;
+        else {
+            std::fprintf(stderr, "mpsv_metal: bad argument '%s'\n", argv[i]);
+            return 3;
+        }
+    }
+    // Loaded by hand: the program links without a macOS SDK, and says so where there is no Metal.
+    void* metal = dlopen("/System/Library/Frameworks/Metal.framework/Metal", RTLD_NOW);
+    const auto create = reinterpret_cast<MTL::Device* (*)()>(
+        metal == nullptr ? nullptr : dlsym(metal, "MTLCreateSystemDefaultDevice"));
+    MTL::Device* device = create == nullptr ? nullptr : create();
+    if (device == nullptr) {
+        std::fprintf(stderr, "mpsv_metal: no Metal device\n");
+        return 5;
+    }
+    MTL::CommandQueue* queue = device->newCommandQueue();
+    MTL::Buffer* data = device->newBuffer(4096, MTL::ResourceStorageModeShared);
+    {
+        // The driver's classes come with its first objects: only now can they be found.
+        const Pool pool;
+        MTL::CommandBuffer* buffer = queue->commandBuffer();
+        buffer->computeCommandEncoder()->endEncoding();
+        buffer->commit();
+        buffer->waitUntilCompleted();
+    }
+    std::int64_t intercepted = 0;
+    if (run.guarded) {
+        intercepted = mpsv_guard_install(run.strategy.c_str());
+        if (intercepted < 0) return 3;
+    }
+    const auto slots = std::make_unique<Slot[]>(run.encoders);
+    const auto start = std::chrono::steady_clock::now();
+    std::vector<std::thread> threads;
+    for (std::uint32_t t = 0; t < run.threads; ++t) {
+        threads.emplace_back(client, std::cref(run), queue, data, slots.get(), t);
+    }
+    for (std::thread& thread : threads) thread.join();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    mpsv_guard_statistics_t s;
+    mpsv_guard_statistics(&s);
+    std::printf("{\"intercepted\": %lld, \"operations\": %llu, \"calls\": %llu, \"skipped\": %llu, "
+                "\"contentions\": %llu, \"seconds\": %.3f}\n",
+                static_cast<long long>(intercepted),
+                static_cast<unsigned long long>(run.threads * run.operations),
+                static_cast<unsigned long long>(s.calls),
+                static_cast<unsigned long long>(s.skipped),
+                static_cast<unsigned long long>(s.contentions), took.count());
+    return 0;
+}

@@ -1,0 +1,192 @@
+"""The guard on a real GPU API: Vulkan on a software device, judged by the validation layer.
+
+Vulkan's rule is the model's: a command buffer must not be used by two threads at once, and neither
+must the pool that it comes from.  With a pool for each buffer the default environment is modelled;
+with one pool for all, beginning a buffer writes to a shared registry without a lock, and only a
+lock for the whole process helps (the racy freelist).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from verify import native
+from verify.errors import EngineMissing, VerifyError
+from verify.spec import Spec, Strategy
+from verify.verdict import Verdict
+
+NO_VULKAN = 5
+TRIES = 4
+"""Seeds that are tried before a strategy that is claimed to be unsafe counts as not caught."""
+
+
+@dataclass
+class VulkanRun:
+    """What runs of one arm showed.
+
+    Attributes:
+        runs, operations: How many.
+        threading: Messages of the layer about unsynchronised threads.
+        other: Its other messages: commands recorded into a buffer that has ended.
+        crashes: Runs that ended with a signal (the driver's heap is real).
+        device: What Vulkan calls it.
+    """
+
+    runs: int = 0
+    operations: int = 0
+    threading: int = 0
+    other: int = 0
+    crashes: int = 0
+    device: str = ""
+
+    @property
+    def flagged(self) -> bool:
+        """Whether anything was found."""
+        return self.threading + self.other + self.crashes > 0
+
+    def __str__(self) -> str:
+        words = [
+            f"{count} {what}"
+            for count, what in (
+                (self.threading, "threading"), (self.other, "use after end"),
+                (self.crashes, "crashed runs"),
+            )
+            if count
+        ]  # fmt: skip
+        return ", ".join(words) or "nothing"
+
+
+@dataclass
+class VulkanRow:
+    """The findings about one strategy.
+
+    Attributes:
+        strategy, claim_safe: What is claimed.
+        own_pools: A pool for each command buffer.
+        one_pool: One pool for all.
+        control: As `own_pools`, without the guard.
+        agrees: True, False, or None when that was not decided.
+        reasons: Why not True.
+    """
+
+    strategy: str
+    claim_safe: bool
+    own_pools: VulkanRun = field(default_factory=VulkanRun)
+    one_pool: VulkanRun = field(default_factory=VulkanRun)
+    control: VulkanRun = field(default_factory=VulkanRun)
+    agrees: bool | None = None
+    reasons: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        """For the exit code."""
+        if self.agrees is None:
+            return Verdict.UNDETERMINED
+        return Verdict.PROVED if self.agrees else Verdict.REFUTED
+
+
+class VulkanDriver:
+    """The campaign on Vulkan.
+
+    Args:
+        spec: The strategies.
+        threads: Recording threads.
+        seed: Of their choices.
+
+    Raises:
+        EngineMissing: There is no compiler or no Vulkan.
+    """
+
+    def __init__(self, spec: Spec, threads: int, seed: int) -> None:
+        self.threads, self.seed = threads, seed
+        self.executable = native.build(native.VULKAN, spec)
+        self._control: VulkanRun | None = None
+
+    def run(self, strategy: Strategy, seconds: float, note: Callable[[str], None]) -> VulkanRow:
+        """Both pool arrangements of one strategy, and the control.
+
+        Args:
+            strategy: What the guard does.
+            seconds: About how long.
+            note: Told what is being done.
+        """
+        start = time.monotonic()
+        row = VulkanRow(strategy.name, strategy.claims.safe)
+        each = max(seconds / 4, 0.5)
+        if self._control is None:
+            note("control arm")
+            self._control = self._arm(strategy, 0, each, until_flagged=True, guarded=False)
+        row.control = self._control
+        note("a pool for each command buffer")
+        row.own_pools = self._arm(strategy, 0, each, until_flagged=not strategy.claims.safe)
+        note("one pool for all")
+        row.one_pool = self._arm(strategy, 1, each, until_flagged=True, tries=2)
+        row.seconds = time.monotonic() - start
+        self._judge(row)
+        return row
+
+    def _judge(self, row: VulkanRow) -> None:
+        wrong, undecided = [], []
+        if row.claim_safe and row.own_pools.flagged:
+            wrong.append(f"the validation layer reports: {row.own_pools}")
+        if not row.claim_safe and not row.own_pools.flagged:
+            undecided.append(f"nothing was found in {row.own_pools.operations} operations")
+        if not row.control.flagged:
+            undecided.append("the control arm without the guard shows nothing")
+        row.agrees = False if wrong else None if undecided else True
+        row.reasons = wrong + undecided
+
+    def _arm(
+        self, strategy: Strategy, pools: int, seconds: float, until_flagged: bool,
+        guarded: bool = True, tries: int = TRIES,
+    ) -> VulkanRun:  # fmt: skip
+        total = VulkanRun()
+        for attempt in range(tries if until_flagged else 2):
+            run_once(self.executable, total, {
+                "strategy": strategy.name, "threads": self.threads, "pools": pools,
+                "seconds": seconds, "seed": self.seed + attempt, "guarded": int(guarded),
+            })  # fmt: skip
+            if until_flagged and total.flagged:
+                break
+        return total
+
+
+def run_once(executable: Path, total: VulkanRun, arguments: dict[str, object]) -> None:
+    """Run the harness in a process of its own and add what it showed.
+
+    Raises:
+        EngineMissing: There is no Vulkan here.
+        VerifyError: The harness failed.
+    """
+    words = [f"{name}={value}" for name, value in arguments.items()]
+    total.runs += 1
+    try:
+        done = subprocess.run(
+            [executable, *words], capture_output=True, text=True, errors="replace", timeout=120,
+            stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        total.crashes += 1  # a corrupted heap may hang as well
+        return
+    if done.returncode == NO_VULKAN:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise EngineMissing(f"Vulkan cannot run here: {reason}; see verify doctor")
+    if done.returncode < 0:
+        total.crashes += 1
+        return
+    try:
+        data = json.loads(done.stdout)
+    except ValueError:
+        raise VerifyError(
+            f"{executable.name} ended with {done.returncode}: {done.stderr.strip()[-200:]}"
+        ) from None
+    total.operations += data["operations"]
+    total.threading += data["threading"]
+    total.other += data["other"]
+    total.device = data["device"]
