@@ -7,6 +7,7 @@ import MPSVerify.Spec.Driver
 import MPSVerify.Spec.Environment
 import MPSVerify.Spec.Replay
 import MPSVerify.Spec.Scheme
+import MPSVerify.Spec.Sequential
 import MPSVerify.Spec.Step
 import MPSVerify.Theory.Counting
 import MPSVerify.Theory.Environments
@@ -16,8 +17,18 @@ import MPSVerify.Theory.Proposals
 import MPSVerify.Thm.Assumptions
 import MPSVerify.Thm.AtomicBodies
 import MPSVerify.Thm.Criterion
+import MPSVerify.Thm.Deadlock
+import MPSVerify.Thm.Deadlock.Cycle
+import MPSVerify.Thm.Deadlock.Exact
+import MPSVerify.Thm.Deadlock.Order
+import MPSVerify.Thm.Deadlock.Progress
+import MPSVerify.Thm.Deadlock.Refinement
 import MPSVerify.Thm.Discipline
 import MPSVerify.Thm.Encoding
+import MPSVerify.Thm.Fairness
+import MPSVerify.Thm.Fairness.Fifo
+import MPSVerify.Thm.Fairness.Inhabited
+import MPSVerify.Thm.Fairness.Lasso
 import MPSVerify.Thm.Faults
 import MPSVerify.Thm.Faults.Negative
 import MPSVerify.Thm.Faults.Owned
@@ -31,6 +42,8 @@ import MPSVerify.Thm.Permits
 import MPSVerify.Thm.Progress
 import MPSVerify.Thm.Replay
 import MPSVerify.Thm.ReplayComplete
+import MPSVerify.Thm.RestrictedClients
+import MPSVerify.Thm.RestrictedClients.Runs
 import MPSVerify.Thm.Safety
 import MPSVerify.Thm.Safety.Apart
 import MPSVerify.Thm.Safety.Memory

@@ -169,7 +169,7 @@ def test_the_words_on_safe_strategies() -> None:
 def test_counterexamples_are_runs_to_their_fault(name: str) -> None:
     spec = specs.load()
     strategy, environment = spec.strategy(name), spec.environments["default"]
-    found = views.strategy_view(strategy, environment).counterexample
+    found = views.strategy_view(strategy, spec.environments).counterexample
     assert found is not None
     model = Model(strategy.scheme, environment, Bounds(2, 1, 2))
     state = model.initial()

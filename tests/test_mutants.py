@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -97,8 +98,18 @@ def truth(searcher: Path, scheme: LockScheme, claims: Expect) -> Truth:
         "race": any(outcome.race for outcome in found),
         "parallel": parallel,
         "sequential": not parallel,
-        "counterexample": True,  # present only where a run was found, and Lean replays it
+        # Not from the spec, but from the mutant itself: a run that was found, and the faults in
+        # each environment.
+        "counterexample": True,
+        "faults": True,
     }
+
+
+def by_law(scheme: LockScheme, environment: str) -> frozenset[str]:
+    """The faults in an environment, by the law that `test_explore.py` holds against the search."""
+    locks = tuple(tuple((r.scope, r.mode) for r in scheme.locks[kind]) for kind in hand.KINDS)
+    flags = hand.ENVIRONMENTS[environment] | (hand.CHECK if scheme.check else 0)
+    return hand.law(flags, hand.relation(locks))
 
 
 def claimed(claims: Expect) -> set[str]:
@@ -116,17 +127,20 @@ def searcher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def assert_judged_rightly(row: Row, true: Truth, claims: Expect) -> None:
     """Exactly the false claims are refuted, by name; all others are proved."""
-    judged = {j.claim.what: j for j in row.judged}
-    assert set(judged) - {"counterexample"} == claimed(claims), row.strategy.name
-    for what, j in judged.items():
-        wanted = Verdict.PROVED if true[what] else Verdict.REFUTED
+    judged = {j.claim.what for j in row.judged}
+    assert judged - {"counterexample", "faults"} == claimed(claims), row.strategy.name
+    for j in row.judged:
+        wanted = Verdict.PROVED if true[j.claim.what] else Verdict.REFUTED
         assert j.verdict is wanted, f"{j.claim.english}: {j.verdict} ({j.reason})"
-        assert j.claim.english.startswith(f"{row.strategy.name} ")
+        assert re.match(rf"{row.strategy.name}\b", j.claim.english)
         assert j.theorem is not None
     wrong = any(not true[what] for what in judged)
     assert row.verdict is (Verdict.REFUTED if wrong else Verdict.PROVED)
     assert row.safe is true["safe"]
     assert row.parallel is true["parallel"]
+    for environment, faults in row.faults.items():
+        assert faults is not None
+        assert set(faults) == by_law(row.strategy.scheme, environment)
     # Whoever is told that a strategy is not safe is told why.
     assert bool(row.counterexample) == (not true["safe"])
 

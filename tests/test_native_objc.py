@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import runpy
 import shutil
+import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from conftest import type_of_run
 
-from verify import audit_selectors, native, resources, spec
+from verify import audit_selectors, macos, native, resources, spec
 from verify.errors import EngineMissing, VerifyError
 from verify.verdict import Verdict
 
@@ -123,6 +128,88 @@ def test_the_command_says_it(verify: type_of_run, executable: Path) -> None:
     assert done.returncode == 2
 
 
+# --- The guard as a library -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def guard_library(executable: Path) -> Path:
+    assert executable.is_file()  # the same compiler and runtime
+    return native.build(native.GUARD, SPEC)
+
+
+@pytest.mark.parametrize(
+    ("environment", "strategy", "result", "message"),
+    [
+        ({}, "b'perEncoder'", 0, ""),
+        ({}, "None", 0, ""),
+        ({"MPSV_GUARD_STRATEGY": "rwLock", "MPSV_GUARD_VERBOSE": "1"}, "None", 0, "rwLock"),
+        ({"MPSV_GUARD_VERBOSE": "1"}, "None", 0, "perEncoder, 0 methods"),
+        ({"MPSV_GUARD_DISABLE": "1"}, "None", -2, ""),
+        ({"MPSV_GUARD_STRATEGY": "nobody"}, "None", -1, "unknown strategy 'nobody'"),
+    ],
+)
+def test_ctypes_installs_the_guard(
+    guard_library: Path, environment: dict[str, str], strategy: str, result: int, message: str
+) -> None:
+    """In a process without driver classes: late installation must not fail there."""
+    code = (
+        "import ctypes, sys\n"
+        f"guard = ctypes.CDLL({str(guard_library)!r})\n"
+        "guard.mpsv_guard_install.restype = ctypes.c_int64\n"
+        f"print(guard.mpsv_guard_install({strategy}))\n"
+        "statistics = (ctypes.c_uint64 * 10)()\n"
+        "guard.mpsv_guard_statistics(statistics)\n"
+        "print(sum(statistics))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environment},
+    )
+    assert done.stdout.split() == [str(result), "0"]
+    assert message in done.stderr
+    assert message or not done.stderr
+
+
+def test_assertion_mode_aborts_on_an_unguarded_call(guard_library: Path) -> None:
+    code = (
+        "import ctypes\n"
+        f"guard = ctypes.CDLL({str(guard_library)!r})\n"
+        "guard.mpsv_guard_install(None)\n"
+        "guard.mpsv_guard_require(1, ctypes.c_void_p(4096))\n"
+    )
+    for mode, expected in (("1", -signal.SIGABRT), ("0", 0)):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "MPSV_GUARD_ASSERT": mode},
+        )
+        assert done.returncode == expected
+        assert ("unguarded call" in done.stderr) == (mode == "1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", macos.ARCHITECTURES)
+def test_the_guard_compiles_and_links_for_macos(tmp_path: Path, architecture: str) -> None:
+    magic = b"\xcf\xfa\xed\xfe"
+    cpu = {"aarch64": 0x0100000C, "x86_64": 0x01000007}[architecture]
+    try:
+        guard = macos.build(native.GUARD, architecture, SPEC, tmp_path / "libmpsv_guard.dylib")
+    except EngineMissing as missing:
+        pytest.skip(str(missing))
+    assert guard.read_bytes()[:8] == magic + cpu.to_bytes(4, "little")
+    headers = os.environ.get("METAL_CPP")
+    if headers is None:
+        pytest.skip("METAL_CPP does not name metal-cpp's directory Metal")
+    metal = tmp_path / "mpsv_metal"
+    macos.build(native.METAL, architecture, SPEC, metal, Path(headers).parent)
+    assert metal.read_bytes()[:8] == magic + cpu.to_bytes(4, "little")
+
+
 # --- The table ---------------------------------------------------------------------------------
 
 
@@ -183,3 +270,45 @@ def test_signatures_are_compared_by_what_is_passed(
         "vpp", "vppp88", "vpp{888}{888}", "vpp{{888}{888}}", "vppp{88}1", "pppp", "vpppff8", "1pp",
         "vppp", "vppp8", "vppp4", "vppp88", "vpp{888}{888}", "1pp",
     ]  # fmt: skip
+
+
+def test_every_signature_is_the_one_that_pyobjc_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sources that were made independently: Apple's metal-cpp, and PyObjC's metadata."""
+    metadata = os.environ.get("PYOBJC_METAL")
+    if metadata is None:
+        pytest.skip("PYOBJC_METAL does not name pyobjc-framework-Metal's _metadata.py")
+    known: dict[str, Any] = {}
+    stub = MagicMock()
+    stub.arch = "arm64"
+    stub.registerMetaDataForSelector = lambda _, name, data: known.update({name.decode(): data})
+    monkeypatch.setitem(sys.modules, "objc", stub)
+    runpy.run_path(metadata)
+    pattern = re.compile(r'MPSV_SELECTOR\(\w+, "([^"]+)", \w+, ([^)]*)\)')
+    rows = pattern.findall(TABLE.read_text(encoding="utf-8"))
+    assert len(rows) > 100
+    for selector, types in rows:
+        data = known[selector]
+        result = data.get("retval", {}).get("type", b"@")
+        given = data.get("arguments", {})
+        arguments = [given.get(i + 2, {}).get("type", b"@") for i in range(selector.count(":"))]
+        theirs = [_passed(encoding) for encoding in (result, *arguments)]
+        assert [_PASSED[word] for word in types.split(", ")] == theirs, selector
+
+
+_PASSED = {
+    "void": "v", "Pointer": "p", "UInteger": "8", "Integer": "8", "bool": "1", "float": "f",
+    "double": "d", "std::uint8_t": "1", "std::uint32_t": "4", "std::uint64_t": "8",
+    "Range": "{88}", "Size": "{888}", "Origin": "{888}", "Region": "{{888}{888}}",
+}  # fmt: skip
+
+
+def _passed(encoding: bytes | str) -> str:
+    """How a value of a type encoding is passed: size of an integer, p, f, d, or a structure."""
+    text = encoding.decode() if isinstance(encoding, bytes) else encoding
+    text = text.lstrip("rnNoORV")
+    if text[0] in "@#:*^":
+        return "p"
+    if text[0] == "{":
+        return re.sub(r"\{[^={}]*=", "{", text).translate(str.maketrans("Qq", "88"))
+    sizes = {**dict.fromkeys("Qq", "8"), **dict.fromkeys("Ii", "4"), **dict.fromkeys("CczZBt", "1")}
+    return sizes.get(text[0], text[0])

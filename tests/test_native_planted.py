@@ -112,3 +112,7 @@ def test_a_planted_bug_is_found(bug: Bug, tmp_path: Path) -> None:
     row = runner.run(loaded.strategy("perEncoder"), 4.0, lambda _: None)
     assert row.verdict is Verdict.REFUTED
     assert any(bug.sign in reason for reason in row.reasons), row.reasons
+    if bug.sign == "divergence":
+        found = stress.coverage(runner.library, loaded.strategy("perEncoder"), runner.env)
+        assert not found.complete
+        assert found.first

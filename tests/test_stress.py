@@ -42,7 +42,7 @@ def library() -> native.Library:
 
 @pytest.fixture(scope="module")
 def report() -> dict[str, dict[str, object]]:
-    """One run of the command over the seven, in JSON."""
+    """One run of the command over all strategies, in JSON."""
     done = subprocess.run(
         [sys.executable, "-m", "verify", "stress", "--json", "--budget", "10s"],
         capture_output=True,
@@ -57,7 +57,7 @@ def report() -> dict[str, dict[str, object]]:
 
 
 @pytest.mark.parametrize("name", [s.name for s in SPEC.strategies])
-def test_each_of_the_seven_behaves_as_claimed(report: dict[str, dict], name: str) -> None:  # type: ignore[type-arg]
+def test_each_strategy_behaves_as_claimed(report: dict[str, dict], name: str) -> None:  # type: ignore[type-arg]
     row, claims = report[name], SPEC.strategy(name).claims
     assert row["agrees"] is True, row["reasons"]
     assert row["free"]["operations"] >= 42_000
@@ -69,7 +69,8 @@ def test_each_of_the_seven_behaves_as_claimed(report: dict[str, dict], name: str
         assert row["races"]["races"] == 0
     else:
         assert claims.fault in row["found"]
-        assert row["races"]["races"] > 0
+        # Its locks are right and only the check is missing: nothing races, and yet it crashes.
+        assert (row["races"]["races"] > 0) == (name != "perEncoderUnchecked")
 
 
 def test_the_control_arm_is_not_empty(report: dict[str, dict]) -> None:  # type: ignore[type-arg]

@@ -20,6 +20,11 @@ AGX = "MPSVerify.AGX"
 GATE = "MPSVerify.Gate"
 """The module that holds the claims as theorems, one a line."""
 
+_WORDS = "_root_.MPSVerify."
+"""Before each word of a claim: a module may declare a name that is nearer to the gate's claims
+than ours is, in the gate's own namespace for one.  For the same reason it is `.true`, by the
+type that is expected, and not `true`."""
+
 _IMPORTS = ("MPSVerify.Thm.Faults", "MPSVerify.Thm.Parallel", "MPSVerify.Thm.Replay")
 """What a claim needs to be decided without the strategy's own module."""
 
@@ -68,7 +73,7 @@ def scheme_literal(scheme: LockScheme) -> str:
 
 
 def _boolean(value: bool) -> str:
-    return "true" if value else "false"
+    return ".true" if value else ".false"
 
 
 def about(
@@ -90,14 +95,14 @@ def about(
 
     claims: list[Claim] = []
     if expect.safe:
-        claims.append(claim("safe", view.theorem, f"Safe {env} {scheme}", "is safe"))
+        claims.append(claim("safe", view.theorem, f"{_WORDS}Safe {env} {scheme}", "is safe"))
     else:
         if expect.race:
             claims.append(
                 claim(
                     "race",
                     view.theorem,
-                    f"TeardownRace {env} {scheme}",
+                    f"{_WORDS}TeardownRace {env} {scheme}",
                     "allows a teardown between load and use",
                 )
             )
@@ -106,13 +111,13 @@ def about(
                 claim(
                     "fault",
                     view.theorem,
-                    f"CanReach {env} {scheme} .{expect.fault}",
+                    f"{_WORDS}CanReach {env} {scheme} .{expect.fault}",
                     f"can run into {expect.fault}",
                 )
             )
         unsafe = view.unsafe_theorem if claims else view.theorem
-        claims.append(claim("unsafe", unsafe, f"¬ Safe {env} {scheme}", "is not safe"))
-    parallel = f"Parallel {env} {scheme}"
+        claims.append(claim("unsafe", unsafe, f"¬ {_WORDS}Safe {env} {scheme}", "is not safe"))
+    parallel = f"{_WORDS}Parallel {env} {scheme}"
     if view.parallel:
         claims.append(claim("parallel", view.parallel_theorem, parallel, "is parallel"))
     else:
@@ -133,7 +138,7 @@ def about(
                 "faults",
                 f"{AGX}.{name}.faults_{other.name}",
                 f"{AGX}.Matrix",
-                f"ExactFaults {environment_literal(other)} {scheme} [{listed}]",
+                f"{_WORDS}ExactFaults {environment_literal(other)} {scheme} [{listed}]",
                 f"{name}, {other.name}: exactly {', '.join(faults) or 'no fault'}",
                 other.name,
             )
@@ -151,8 +156,8 @@ def counterexample(
     """The claim that a run is one of the strategy and ends in its fault."""
     labels = ", ".join(map(views.lean_label, run.events))
     statement = (
-        f"LockScheme.leadsTo {scheme_literal(strategy.scheme)} {environment_literal(environment)} "
-        f".distinct [{labels}] .{run.fault} {run.thread} = true"
+        f"{_WORDS}LockScheme.leadsTo {scheme_literal(strategy.scheme)} "
+        f"{environment_literal(environment)} .distinct [{labels}] .{run.fault} {run.thread} = .true"
     )
     english = f"{strategy.name} has a run to {run.fault}"
     return Claim(strategy.name, "counterexample", theorem, module, statement, english)

@@ -42,6 +42,7 @@ COMMANDS = {
     ),
     "generate": _Entry("verify.generate:command", "Write the Lean modules that the spec implies."),
     "stress": _Entry("verify.stress:command", "Run the real guard against its model."),
+    "compare": _Entry("verify.compare:command", "Show what the oracles say, side by side."),
     "audit": _Entry("verify.audit_selectors:command", "Say what the guard intercepts."),
     "replay": _Entry("verify.replay:command", "Let Lean's kernel accept or reject a trace."),
     "doctor": _Entry("verify.doctor:command", "Say what is installed, and how to get the rest."),

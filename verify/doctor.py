@@ -147,7 +147,7 @@ def _objective_cpp() -> Row:
     elif (path := _ask("g++", "-print-prog-name=cc1objplus")) and Path(path).is_absolute():
         found = path
     return _row(
-        "objective-c++", found, "stress (fake driver)", "apt-get install gobjc++ gnustep-devel"
+        "objective-c++", found, "stress (fake driver)", "apt-get install gobjc++"
     )
 
 

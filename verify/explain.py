@@ -182,8 +182,8 @@ def explain(name: str, spec_path: Path | None, engine: Engine) -> Explanation:
     Raises:
         VerifyError: If there is no such strategy, or the spec is bad.
     """
-    strategy = specs.load(spec_path).strategy(name)  # first: a wrong name need not wait for Lean
     result = gate.prove(spec_path, engine)
+    strategy = result.spec.strategy(name)
     row = next(row for row in result.rows if row.strategy == strategy)
     default = result.spec.environments["default"]
     main = row.judged[0].claim
@@ -312,6 +312,7 @@ def command(strategy: str, spec: Path | None, json_output: bool) -> Verdict:
     """Print the explanation of a strategy."""
     from verify import render
 
+    specs.load(spec).strategy(strategy)  # a wrong name need not wait for Lean
     explanation = explain(strategy, spec, gate.choose_engine("auto"))
     if json_output:
         render.print_json(explanation.json())

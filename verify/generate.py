@@ -92,6 +92,18 @@ def comment(text: str, width: int = 0) -> str:
     return textwrap.fill(safe, width, break_on_hyphens=False, break_long_words=False)
 
 
+def fault_list(faults: Iterable[str], end: str = "") -> str:
+    """Faults as a Lean list, indented, in lines of 100 columns at most.
+
+    Args:
+        faults: Some of `verify.spec.FAULTS`.
+        end: What follows the list; it is not broken.
+    """
+    text = f"[{', '.join(f'.{fault}' for fault in faults)}]" + end.replace(" ", "\u00a0")
+    filled = textwrap.fill(text, 96, initial_indent="    ", subsequent_indent="      ")
+    return filled.replace("\u00a0", " ")
+
+
 _FILTERS = {
     "lean_request": lean_request,
     "lean_requests": lean_requests,
@@ -99,7 +111,7 @@ _FILTERS = {
     "lean_scheme": lean_scheme,
     "lean_string": lean_string,
     "comment": comment,
-    "fault": ".{}".format,
+    "fault_list": fault_list,
 }
 
 

@@ -27,7 +27,7 @@ from verify.spec import KINDS, MODES, SCOPES, Environment, LockScheme, Spec
 
 ABI = 1
 NONE = 255
-_WARNINGS = ("-Wall", "-Wextra", "-Werror")
+WARNINGS = ("-Wall", "-Wextra", "-Werror")
 _BUILD_SECONDS = 300
 _LETTERS = dict(zip(KINDS, "cedk", strict=True))
 
@@ -95,6 +95,20 @@ OBJC = Target(
     ("-lobjc",),
 )
 """The interposed guard on the fake driver's Objective-C classes, and its audit."""
+
+_GUARD = (*_CORE, "objc/encoding.cpp", "objc/interpose.cpp", "capi/guard.cpp")
+
+GUARD = Target(
+    "libmpsv_guard.dylib" if sys.platform == "darwin" else "libmpsv_guard.so",
+    _GUARD,
+    ("-O2",),
+    ("-lobjc",),
+    shared=True,
+)
+"""The guard for programs that use Metal, by insertion or with `native/capi/guard.h`."""
+
+METAL = Target("mpsv_metal", (*_GUARD, "drivers/metal/metal_main.cpp"), ("-O2",), ("-lobjc",))
+"""The guard on Metal itself (macOS, with metal-cpp; see `verify.macos`)."""
 
 VULKAN = Target(
     "mpsv_vulkan", (*_CORE, "drivers/vulkan/vulkan_main.cpp"), ("-O1",), ("-lvulkan",)
@@ -221,7 +235,7 @@ def _key(target: Target, source: Path, cxx: str, header: str) -> str:
 def _compile(target: Target, source: Path, cxx: str, directory: Path, output: Path) -> None:
     if not (source / target.sources[0]).is_file():
         raise VerifyError(f"{source}: no {target.sources[0]}; install mps-verify again")
-    command = [cxx, "-std=c++17", *_WARNINGS, "-fPIC", "-fvisibility=hidden", "-pthread"]
+    command = [cxx, "-std=c++17", *WARNINGS, "-fPIC", "-fvisibility=hidden", "-pthread"]
     command += [*target.options, f"-I{source}", f"-I{directory}"]
     command += ["-shared"] if target.shared else []
     command += [str(source / name) for name in target.sources]

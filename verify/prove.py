@@ -246,7 +246,7 @@ def _judge(
         spec,
         engine.describe(),
         rows,
-        (*_restated(restated, audit, project), *map(_unjudged, unjudged)),
+        _restated(restated, unjudged, audit, project),
         tuple(dict.fromkeys(errors)),
         audit.constants,
         build.modules,
@@ -390,14 +390,17 @@ def _unjudged(pair: tuple[str, str]) -> Judged:
 def _with_broken_modules(
     judged: dict[str, list[Judged]], broken: Mapping[str, ModuleResult]
 ) -> dict[str, list[Judged]]:
-    """A module that fails must be explained by a claim of it that is refuted."""
+    """A module that fails must be explained by a claim of it that is refuted.
+
+    One that was not tried says nothing: its claims are decided without it.
+    """
     everything = [j for own in judged.values() for j in own]
     explained = {j.claim.module for j in everything if j.verdict is Verdict.REFUTED}
     result = {}
     for strategy, own in judged.items():
         result[strategy] = [
             Judged(j.claim, Verdict.ERROR, reason=f"its module fails: {_complaint(broken[m])}")
-            if (m := j.claim.module) in broken and m not in explained
+            if (m := j.claim.module) in broken and m not in explained and not _skipped(broken[m])
             else j
             for j in own
         ]
@@ -479,7 +482,10 @@ def _explained(project: _Project, engine: Engine, rows: Sequence[Row]) -> tuple[
 
 
 def _restated(
-    restated: Sequence[tuple[str, str]], audit: Audit, project: _Project
+    restated: Sequence[tuple[str, str]],
+    unjudged: Sequence[tuple[str, str]],
+    audit: Audit,
+    project: _Project,
 ) -> tuple[Judged, ...]:
     """The hand-written claims: all there, each exactly what its theorem states."""
     if not project.shipped:
@@ -502,9 +508,10 @@ def _restated(
             result.append(Judged(claim, Verdict.ERROR, reason=problem or "the audit failed"))
         else:
             result.append(Judged(claim, Verdict.PROVED, theorem, audited[theorem].axioms))
-    named = {theorem for _, theorem in restated}
+    result += map(_unjudged, unjudged)
+    named = {theorem for _, theorem in (*restated, *unjudged)}
     for view in project.views.values():
-        if restated and f"{claims.AGX}.{view.theorem}" not in named:
+        if f"{claims.AGX}.{view.theorem}" not in named:
             claim = Claim(view.name, "restated", view.theorem, "MPSVerify.Claims", view.theorem, "")
             reason = f"MPSVerify/Claims.lean does not restate {view.theorem}"
             result.append(Judged(claim, Verdict.ERROR, reason=reason))

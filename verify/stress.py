@@ -31,7 +31,15 @@ from verify import native, options
 from verify import spec as specs
 from verify.campaign import DEEP, CampaignResult, campaign, programs, run_programs
 from verify.errors import EngineMissing, VerifyError
-from verify.lockstep import Counterexample, replay, save, save_trace
+from verify.explore import PackedModel, edges_of
+from verify.lockstep import (
+    Counterexample,
+    describe,
+    describe_event,
+    replay,
+    save,
+    save_trace,
+)
 from verify.native import Outcome
 from verify.render import console, print_json, printable, progress, steps, table
 from verify.semantics import Bounds
@@ -46,6 +54,8 @@ FREE_OPERATIONS = 42_000
 """The predecessor's figure: what a free-running arm does at least."""
 
 TSAN_EXIT = 66
+_STAGES = 5
+"""Steps of the progress bar for each strategy, at most."""
 
 _Row = TypeVar("_Row")
 
@@ -135,6 +145,53 @@ def free_run(
     )
 
 
+@dataclass(frozen=True)
+class Coverage:
+    """The edges of the model's graph and of the native one, at `BOUNDS`.
+
+    Attributes:
+        model, native: How many edges each has.
+        both: How many are in both.
+        first: An edge that only one of them has, in words; empty if there is none.
+    """
+
+    model: int
+    native: int
+    both: int
+    first: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the graphs are the same."""
+        return self.model == self.native == self.both > 0
+
+    def __str__(self) -> str:
+        return f"{100 * self.both / max(self.model, 1):.4g}%"
+
+
+def coverage(library: native.Library, strategy: Strategy, env: Environment) -> Coverage:
+    """Drive the native side through every state it can reach, and compare with the model.
+
+    Args:
+        library: The native library.
+        strategy: What the guard does.
+        env: What the driver and the client do.
+    """
+    with native.session(library, strategy.scheme, env, BOUNDS) as session:
+        graph = session.graph()
+    packed = PackedModel(strategy.scheme, env, BOUNDS)
+    words = [packed.packing.pack(state) for state in graph.states]
+    ours = {(words[source], event, words[target]) for source, event, target in graph.edges}
+    theirs = set(edges_of(packed))
+    differing = next(iter(ours ^ theirs), None)
+    first = ""
+    if differing is not None:
+        side = "native" if differing in ours else "model"
+        before = "; ".join(describe(packed.packing.unpack(differing[0])))
+        first = f"only the {side} has: {describe_event(differing[1])}, from {before}"
+    return Coverage(len(theirs), len(ours), len(ours & theirs), first)
+
+
 @dataclass
 class Row:
     """The findings about one strategy.
@@ -160,6 +217,7 @@ class Row:
     races: FreeResult | None = None
     control_schedules: int = 0
     control_free: FreeResult = field(default_factory=FreeResult)
+    coverage: Coverage | None = None
     examples: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -181,6 +239,7 @@ class FakeDriver:
         save_to: Where counterexamples go; None keeps none.
         source: A directory like `native/`; None for the shipped one.
         database: Hypothesis' example database; None for none.
+        coverage: Also compare the whole native transition graph with the model's.
 
     Raises:
         EngineMissing: There is no compiler.
@@ -188,8 +247,9 @@ class FakeDriver:
 
     def __init__(
         self, spec: Spec, threads: int, seed: int, save_to: Path | None = None,
-        source: Path | None = None, database: Path | None = None,
+        source: Path | None = None, database: Path | None = None, coverage: bool = False,
     ) -> None:  # fmt: skip
+        self.coverage = coverage
         self.spec, self.threads, self.seed = spec, threads, seed
         self.save_to, self.database = save_to, database
         self.library = native.library(spec, source)
@@ -231,6 +291,9 @@ class FakeDriver:
             row.campaign.runs += more.runs
             row.campaign.events += more.events
             row.campaign.example = more.example
+        if self.coverage:
+            note("coverage")
+            row.coverage = coverage(self.library, strategy, self.env)
         note("free-running threads")
         row.free = self._free(self.executable, strategy, FREE_OPERATIONS)
         row.control_free = self._free(self.executable, strategy, FREE_OPERATIONS, guarded=False)
@@ -275,6 +338,8 @@ class FakeDriver:
             wrong.append(f"{example.shows}: {example.detail}")
         if scheduled.deadlocks:
             wrong.append(f"deadlock: {scheduled.first['deadlock']}")
+        if row.coverage is not None and not row.coverage.complete:
+            wrong.append(f"{row.coverage} of the model's edges: {row.coverage.first}")
         if scheduled.failures:
             wrong.append(f"the guard reports: {scheduled.failure}")
         if scheduled.unexplained:
@@ -370,6 +435,10 @@ def _budget(_: click.Context, __: click.Parameter, value: str) -> float:
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32), default=1, show_default=True)
 @click.option(
+    "--coverage", is_flag=True,
+    help="Also compare every edge of the native transition graph with the model's (minutes).",
+)  # fmt: skip
+@click.option(
     "--save", "save_to", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
     help="Save shrunk counterexamples there.",
 )  # fmt: skip
@@ -389,7 +458,7 @@ def _budget(_: click.Context, __: click.Parameter, value: str) -> float:
 @options.quiet
 def command(
     spec: Path | None, driver: str, names: tuple[str, ...], threads: int, budget: float, seed: int,
-    save_to: Path | None, database: Path | None, replay_file: Path | None,
+    coverage: bool, save_to: Path | None, database: Path | None, replay_file: Path | None,
     trace_file: Path | None, json_output: bool, quiet: bool,
 ) -> Verdict:  # fmt: skip
     """Run the real guard against its model, with and without threads.
@@ -409,7 +478,7 @@ def command(
     if driver == "vulkan":
         return _vulkan(loaded, chosen, threads, seed, budget, json_output, quiet)
     progress("building the native part (once)", quiet)
-    runner = FakeDriver(loaded, threads, seed, save_to, None, database)
+    runner = FakeDriver(loaded, threads, seed, save_to, None, database, coverage)
     rows = list(_with_progress(runner.run, chosen, budget, quiet))
     verdict = combine(row.verdict for row in rows)
     if json_output:
@@ -435,17 +504,17 @@ def _with_progress(
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     terminal = console(sys.stderr)
     with Progress(*columns, console=terminal, transient=True, disable=quiet) as bar:
-        task = bar.add_task("stress", total=4 * len(chosen))
+        task = bar.add_task("stress", total=_STAGES * len(chosen))
         for number, strategy in enumerate(chosen):
             stage = 0
 
-            def note(what: str, name: str = strategy.name, base: int = 4 * number) -> None:
+            def note(what: str, name: str = strategy.name, base: int = _STAGES * number) -> None:
                 nonlocal stage
                 bar.update(task, completed=base + stage, description=f"{name}: {what}")
                 stage += 1
 
             yield run(strategy, budget / len(chosen), note)
-        bar.update(task, completed=4 * len(chosen))
+        bar.update(task, completed=_STAGES * len(chosen))
 
 
 def _show(rows: Sequence[Row], runner: FakeDriver) -> None:
@@ -469,6 +538,12 @@ def _show(rows: Sequence[Row], runner: FakeDriver) -> None:
         cells,
     )  # fmt: skip
     click.echo("control: faults of the same free run without the guard; races: ThreadSanitizer.")
+    for row in rows:
+        if row.coverage is not None:
+            click.echo(
+                f"{row.strategy}: {row.coverage} of the model's {row.coverage.model:,} edges at "
+                f"{BOUNDS} are native steps, {row.coverage.native - row.coverage.both} others"
+            )
     for row in rows:
         example = row.campaign.example
         if example is not None:
@@ -499,6 +574,7 @@ def _row_json(row: Row) -> dict[str, Any]:
             "counterexample": None if example is None else example.json(),
         },
         "free": asdict(row.free),
+        "coverage": None if row.coverage is None else asdict(row.coverage),
         "races": None if row.races is None else asdict(row.races),
         "control": {"schedules": row.control_schedules, "free": asdict(row.control_free)},
         "saved": row.examples,

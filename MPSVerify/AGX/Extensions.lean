@@ -42,15 +42,17 @@ def perEncoderUnchecked.trace : List Label := [
   .acquire 0]
 
 /-- The run above is a run of perEncoderUnchecked, and it ends in nullDeref. -/
-theorem perEncoderUnchecked.counterexample : perEncoderUnchecked.leadsTo .default .distinct perEncoderUnchecked.trace
-    .nullDeref 0 = true := by decide +kernel
+theorem perEncoderUnchecked.counterexample :
+    perEncoderUnchecked.leadsTo .default .distinct perEncoderUnchecked.trace
+      .nullDeref 0 = true := by decide +kernel
 
 /-- **perEncoderUnchecked does not prevent nullDeref**: some client can run into it. -/
 theorem per_encoder_unchecked_insufficient : CanReach .default perEncoderUnchecked .nullDeref :=
   (can_reach_iff_criterion ..).mpr (by decide)
 
 /-- perEncoderUnchecked is not safe. -/
-theorem perEncoderUnchecked.is_unsafe : ¬ Safe .default perEncoderUnchecked := per_encoder_unchecked_insufficient.unsafe
+theorem perEncoderUnchecked.is_unsafe : ¬ Safe .default perEncoderUnchecked :=
+  per_encoder_unchecked_insufficient.unsafe
 
 /-- perEncoderUnchecked lets two threads work at the same time. -/
 theorem perEncoderUnchecked.parallel : Parallel .default perEncoderUnchecked :=
@@ -82,15 +84,17 @@ def perEncoderRW.trace : List Label := [
   .body 1 (.loaded 0)]
 
 /-- The run above is a run of perEncoderRW, and it ends in encoderOverlap. -/
-theorem perEncoderRW.counterexample : perEncoderRW.leadsTo .default .distinct perEncoderRW.trace
-    .encoderOverlap 0 = true := by decide +kernel
+theorem perEncoderRW.counterexample :
+    perEncoderRW.leadsTo .default .distinct perEncoderRW.trace
+      .encoderOverlap 0 = true := by decide +kernel
 
 /-- **perEncoderRW does not prevent encoderOverlap**: some client can run into it. -/
 theorem per_encoder_rw_lock_insufficient : CanReach .default perEncoderRW .encoderOverlap :=
   (can_reach_iff_criterion ..).mpr (by decide)
 
 /-- perEncoderRW is not safe. -/
-theorem perEncoderRW.is_unsafe : ¬ Safe .default perEncoderRW := per_encoder_rw_lock_insufficient.unsafe
+theorem perEncoderRW.is_unsafe : ¬ Safe .default perEncoderRW :=
+  per_encoder_rw_lock_insufficient.unsafe
 
 /-- perEncoderRW lets two threads work at the same time. -/
 theorem perEncoderRW.parallel : Parallel .default perEncoderRW :=

@@ -42,8 +42,9 @@ def lockFree.trace : List Label := [
   .body 1 .finished]
 
 /-- The run above is a run of lockFree, and it ends in nullDeref. -/
-theorem lockFree.counterexample : lockFree.leadsTo .default .distinct lockFree.trace
-    .nullDeref 0 = true := by decide +kernel
+theorem lockFree.counterexample :
+    lockFree.leadsTo .default .distinct lockFree.trace
+      .nullDeref 0 = true := by decide +kernel
 
 /-- **lockFree does not prevent the race**: one thread has loaded an encoder's context, and
 another thread's teardown clears it before it is used. The next step dereferences NULL. -/
@@ -55,7 +56,8 @@ theorem lockFree.reaches_nullDeref : CanReach .default lockFree .nullDeref :=
   lock_free_insufficient.nullDeref
 
 /-- lockFree is not safe. -/
-theorem lockFree.is_unsafe : ¬ Safe .default lockFree := lockFree.reaches_nullDeref.unsafe
+theorem lockFree.is_unsafe : ¬ Safe .default lockFree :=
+  lockFree.reaches_nullDeref.unsafe
 
 /-- lockFree lets two threads work at the same time. -/
 theorem lockFree.parallel : Parallel .default lockFree :=

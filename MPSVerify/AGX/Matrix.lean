@@ -19,196 +19,292 @@ threads, encoders and blocks. Extensions stand beside the strategies that are co
 
 namespace MPSVerify.AGX
 
-/-! ## default: handlers are intercepted, the freelist is atomic, callers retain, encoders are shared -/
+/-! ## default
+
+handlers are intercepted, the freelist is atomic, callers retain, encoders are shared
+-/
+
+theorem noSync.faults_default :
+    ExactFaults .default noSync
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
+      .encoderOverlap] := by decide +kernel
+
+theorem globalMutex.faults_default :
+    ExactFaults .default globalMutex
+    [] := by decide +kernel
+
+theorem perStream.faults_default :
+    ExactFaults .default perStream
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
+      .encoderOverlap] := by decide +kernel
+
+theorem perOp.faults_default :
+    ExactFaults .default perOp
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .writeAfterFree] := by decide +kernel
+
+theorem perEncoder.faults_default :
+    ExactFaults .default perEncoder
+    [] := by decide +kernel
+
+theorem rwLock.faults_default :
+    ExactFaults .default rwLock
+    [.encoderOverlap] := by decide +kernel
+
+theorem lockFree.faults_default :
+    ExactFaults .default lockFree
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
+      .encoderOverlap] := by decide +kernel
+
+theorem perEncoderUnchecked.faults_default :
+    ExactFaults .default perEncoderUnchecked
+    [.nullDeref] := by decide +kernel
+
+theorem perEncoderRW.faults_default :
+    ExactFaults .default perEncoderRW
+    [.encoderOverlap] := by decide +kernel
+
+theorem striped.faults_default :
+    ExactFaults .default striped
+    [] := by decide +kernel
+
+/-! ## handlersBypass
+
+completion handlers tear contexts down without going through the guard
+-/
+
+theorem noSync.faults_handlersBypass :
+    ExactFaults .handlersBypass noSync
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
+      .encoderOverlap] := by decide +kernel
+
+theorem globalMutex.faults_handlersBypass :
+    ExactFaults .handlersBypass globalMutex
+    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
+
+theorem perStream.faults_handlersBypass :
+    ExactFaults .handlersBypass perStream
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
+      .encoderOverlap] := by decide +kernel
+
+theorem perOp.faults_handlersBypass :
+    ExactFaults .handlersBypass perOp
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .writeAfterFree] := by decide +kernel
+
+theorem perEncoder.faults_handlersBypass :
+    ExactFaults .handlersBypass perEncoder
+    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
+
+theorem rwLock.faults_handlersBypass :
+    ExactFaults .handlersBypass rwLock
+    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree,
+      .encoderOverlap] := by decide +kernel
+
+theorem lockFree.faults_handlersBypass :
+    ExactFaults .handlersBypass lockFree
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
+      .encoderOverlap] := by decide +kernel
+
+theorem perEncoderUnchecked.faults_handlersBypass :
+    ExactFaults .handlersBypass perEncoderUnchecked
+    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
+
+theorem perEncoderRW.faults_handlersBypass :
+    ExactFaults .handlersBypass perEncoderRW
+    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree,
+      .encoderOverlap] := by decide +kernel
+
+theorem striped.faults_handlersBypass :
+    ExactFaults .handlersBypass striped
+    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
+
+/-! ## racyFreelist
+
+the driver's context freelist is read and claimed in two steps
+-/
 
-theorem noSync.faults_default : ExactFaults .default noSync
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree, .encoderOverlap] := by decide
+theorem noSync.faults_racyFreelist :
+    ExactFaults .racyFreelist noSync
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
+      .encoderOverlap] := by decide +kernel
+
+theorem globalMutex.faults_racyFreelist :
+    ExactFaults .racyFreelist globalMutex
+    [] := by decide +kernel
+
+theorem perStream.faults_racyFreelist :
+    ExactFaults .racyFreelist perStream
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
+      .encoderOverlap] := by decide +kernel
+
+theorem perOp.faults_racyFreelist :
+    ExactFaults .racyFreelist perOp
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .writeAfterFree] := by decide +kernel
 
-theorem globalMutex.faults_default : ExactFaults .default globalMutex
-    [] := by decide
+theorem perEncoder.faults_racyFreelist :
+    ExactFaults .racyFreelist perEncoder
+    [.staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
 
-theorem perStream.faults_default : ExactFaults .default perStream
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree, .encoderOverlap] := by decide
+theorem rwLock.faults_racyFreelist :
+    ExactFaults .racyFreelist rwLock
+    [.encoderOverlap] := by decide +kernel
 
-theorem perOp.faults_default : ExactFaults .default perOp
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .writeAfterFree] := by decide
+theorem lockFree.faults_racyFreelist :
+    ExactFaults .racyFreelist lockFree
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
+      .encoderOverlap] := by decide +kernel
 
-theorem perEncoder.faults_default : ExactFaults .default perEncoder
-    [] := by decide
+theorem perEncoderUnchecked.faults_racyFreelist :
+    ExactFaults .racyFreelist perEncoderUnchecked
+    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
 
-theorem rwLock.faults_default : ExactFaults .default rwLock
-    [.encoderOverlap] := by decide
+theorem perEncoderRW.faults_racyFreelist :
+    ExactFaults .racyFreelist perEncoderRW
+    [.staleContext, .doubleFree, .writeAfterFree, .encoderOverlap] := by decide +kernel
 
-theorem lockFree.faults_default : ExactFaults .default lockFree
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree, .encoderOverlap] := by decide
+theorem striped.faults_racyFreelist :
+    ExactFaults .racyFreelist striped
+    [.staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
 
-theorem perEncoderUnchecked.faults_default : ExactFaults .default perEncoderUnchecked
-    [.nullDeref] := by decide
+/-! ## noRetain
 
-theorem perEncoderRW.faults_default : ExactFaults .default perEncoderRW
-    [.encoderOverlap] := by decide
+callers do not own a reference while they send a message
+-/
 
-theorem striped.faults_default : ExactFaults .default striped
-    [] := by decide
+theorem noSync.faults_noRetain :
+    ExactFaults .noRetain noSync
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
+      .encoderOverlap, .deadDispatch] := by decide +kernel
 
-/-! ## handlersBypass: completion handlers tear contexts down without going through the guard -/
+theorem globalMutex.faults_noRetain :
+    ExactFaults .noRetain globalMutex
+    [.deadDispatch] := by decide +kernel
 
-theorem noSync.faults_handlersBypass : ExactFaults .handlersBypass noSync
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree, .encoderOverlap] := by decide
+theorem perStream.faults_noRetain :
+    ExactFaults .noRetain perStream
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
+      .encoderOverlap, .deadDispatch] := by decide +kernel
 
-theorem globalMutex.faults_handlersBypass : ExactFaults .handlersBypass globalMutex
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide
+theorem perOp.faults_noRetain :
+    ExactFaults .noRetain perOp
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .writeAfterFree,
+      .deadDispatch] := by decide +kernel
 
-theorem perStream.faults_handlersBypass : ExactFaults .handlersBypass perStream
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree, .encoderOverlap] := by decide
+theorem perEncoder.faults_noRetain :
+    ExactFaults .noRetain perEncoder
+    [.deadDispatch] := by decide +kernel
 
-theorem perOp.faults_handlersBypass : ExactFaults .handlersBypass perOp
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .writeAfterFree] := by decide
+theorem rwLock.faults_noRetain :
+    ExactFaults .noRetain rwLock
+    [.encoderOverlap, .deadDispatch] := by decide +kernel
 
-theorem perEncoder.faults_handlersBypass : ExactFaults .handlersBypass perEncoder
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide
+theorem lockFree.faults_noRetain :
+    ExactFaults .noRetain lockFree
+    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
+      .encoderOverlap, .deadDispatch] := by decide +kernel
 
-theorem rwLock.faults_handlersBypass : ExactFaults .handlersBypass rwLock
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree, .encoderOverlap] := by decide
+theorem perEncoderUnchecked.faults_noRetain :
+    ExactFaults .noRetain perEncoderUnchecked
+    [.nullDeref, .deadDispatch] := by decide +kernel
 
-theorem lockFree.faults_handlersBypass : ExactFaults .handlersBypass lockFree
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree, .encoderOverlap] := by decide
+theorem perEncoderRW.faults_noRetain :
+    ExactFaults .noRetain perEncoderRW
+    [.encoderOverlap, .deadDispatch] := by decide +kernel
 
-theorem perEncoderUnchecked.faults_handlersBypass : ExactFaults .handlersBypass perEncoderUnchecked
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide
+theorem striped.faults_noRetain :
+    ExactFaults .noRetain striped
+    [.deadDispatch] := by decide +kernel
 
-theorem perEncoderRW.faults_handlersBypass : ExactFaults .handlersBypass perEncoderRW
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree, .encoderOverlap] := by decide
+/-! ## confined
 
-theorem striped.faults_handlersBypass : ExactFaults .handlersBypass striped
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide
+each encoder is used by one thread only; handlers still run on driver threads
+-/
 
-/-! ## racyFreelist: the driver's context freelist is read and claimed in two steps -/
+theorem noSync.faults_confined :
+    ExactFaults .confined noSync
+    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
 
-theorem noSync.faults_racyFreelist : ExactFaults .racyFreelist noSync
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree, .encoderOverlap] := by decide
+theorem globalMutex.faults_confined :
+    ExactFaults .confined globalMutex
+    [] := by decide +kernel
 
-theorem globalMutex.faults_racyFreelist : ExactFaults .racyFreelist globalMutex
-    [] := by decide
+theorem perStream.faults_confined :
+    ExactFaults .confined perStream
+    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
 
-theorem perStream.faults_racyFreelist : ExactFaults .racyFreelist perStream
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree, .encoderOverlap] := by decide
+theorem perOp.faults_confined :
+    ExactFaults .confined perOp
+    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
 
-theorem perOp.faults_racyFreelist : ExactFaults .racyFreelist perOp
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .writeAfterFree] := by decide
+theorem perEncoder.faults_confined :
+    ExactFaults .confined perEncoder
+    [] := by decide +kernel
 
-theorem perEncoder.faults_racyFreelist : ExactFaults .racyFreelist perEncoder
-    [.staleContext, .doubleFree, .writeAfterFree] := by decide
+theorem rwLock.faults_confined :
+    ExactFaults .confined rwLock
+    [] := by decide +kernel
 
-theorem rwLock.faults_racyFreelist : ExactFaults .racyFreelist rwLock
-    [.encoderOverlap] := by decide
+theorem lockFree.faults_confined :
+    ExactFaults .confined lockFree
+    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
 
-theorem lockFree.faults_racyFreelist : ExactFaults .racyFreelist lockFree
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree, .encoderOverlap] := by decide
+theorem perEncoderUnchecked.faults_confined :
+    ExactFaults .confined perEncoderUnchecked
+    [.nullDeref] := by decide +kernel
 
-theorem perEncoderUnchecked.faults_racyFreelist : ExactFaults .racyFreelist perEncoderUnchecked
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide
+theorem perEncoderRW.faults_confined :
+    ExactFaults .confined perEncoderRW
+    [] := by decide +kernel
 
-theorem perEncoderRW.faults_racyFreelist : ExactFaults .racyFreelist perEncoderRW
-    [.staleContext, .doubleFree, .writeAfterFree, .encoderOverlap] := by decide
+theorem striped.faults_confined :
+    ExactFaults .confined striped
+    [] := by decide +kernel
 
-theorem striped.faults_racyFreelist : ExactFaults .racyFreelist striped
-    [.staleContext, .doubleFree, .writeAfterFree] := by decide
+/-! ## confinedNoHandlers
 
-/-! ## noRetain: callers do not own a reference while they send a message -/
+each encoder is used by one thread only and handlers tear nothing down (what MLX ships)
+-/
 
-theorem noSync.faults_noRetain : ExactFaults .noRetain noSync
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree, .encoderOverlap, .deadDispatch] := by decide
+theorem noSync.faults_confinedNoHandlers :
+    ExactFaults .confinedNoHandlers noSync
+    [] := by decide +kernel
 
-theorem globalMutex.faults_noRetain : ExactFaults .noRetain globalMutex
-    [.deadDispatch] := by decide
+theorem globalMutex.faults_confinedNoHandlers :
+    ExactFaults .confinedNoHandlers globalMutex
+    [] := by decide +kernel
 
-theorem perStream.faults_noRetain : ExactFaults .noRetain perStream
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree, .encoderOverlap, .deadDispatch] := by decide
+theorem perStream.faults_confinedNoHandlers :
+    ExactFaults .confinedNoHandlers perStream
+    [] := by decide +kernel
 
-theorem perOp.faults_noRetain : ExactFaults .noRetain perOp
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .writeAfterFree, .deadDispatch] := by decide
+theorem perOp.faults_confinedNoHandlers :
+    ExactFaults .confinedNoHandlers perOp
+    [] := by decide +kernel
 
-theorem perEncoder.faults_noRetain : ExactFaults .noRetain perEncoder
-    [.deadDispatch] := by decide
+theorem perEncoder.faults_confinedNoHandlers :
+    ExactFaults .confinedNoHandlers perEncoder
+    [] := by decide +kernel
 
-theorem rwLock.faults_noRetain : ExactFaults .noRetain rwLock
-    [.encoderOverlap, .deadDispatch] := by decide
+theorem rwLock.faults_confinedNoHandlers :
+    ExactFaults .confinedNoHandlers rwLock
+    [] := by decide +kernel
 
-theorem lockFree.faults_noRetain : ExactFaults .noRetain lockFree
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree, .encoderOverlap, .deadDispatch] := by decide
+theorem lockFree.faults_confinedNoHandlers :
+    ExactFaults .confinedNoHandlers lockFree
+    [] := by decide +kernel
 
-theorem perEncoderUnchecked.faults_noRetain : ExactFaults .noRetain perEncoderUnchecked
-    [.nullDeref, .deadDispatch] := by decide
+theorem perEncoderUnchecked.faults_confinedNoHandlers :
+    ExactFaults .confinedNoHandlers perEncoderUnchecked
+    [] := by decide +kernel
 
-theorem perEncoderRW.faults_noRetain : ExactFaults .noRetain perEncoderRW
-    [.encoderOverlap, .deadDispatch] := by decide
+theorem perEncoderRW.faults_confinedNoHandlers :
+    ExactFaults .confinedNoHandlers perEncoderRW
+    [] := by decide +kernel
 
-theorem striped.faults_noRetain : ExactFaults .noRetain striped
-    [.deadDispatch] := by decide
-
-/-! ## confined: each encoder is used by one thread only; handlers still run on driver threads -/
-
-theorem noSync.faults_confined : ExactFaults .confined noSync
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide
-
-theorem globalMutex.faults_confined : ExactFaults .confined globalMutex
-    [] := by decide
-
-theorem perStream.faults_confined : ExactFaults .confined perStream
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide
-
-theorem perOp.faults_confined : ExactFaults .confined perOp
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide
-
-theorem perEncoder.faults_confined : ExactFaults .confined perEncoder
-    [] := by decide
-
-theorem rwLock.faults_confined : ExactFaults .confined rwLock
-    [] := by decide
-
-theorem lockFree.faults_confined : ExactFaults .confined lockFree
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide
-
-theorem perEncoderUnchecked.faults_confined : ExactFaults .confined perEncoderUnchecked
-    [.nullDeref] := by decide
-
-theorem perEncoderRW.faults_confined : ExactFaults .confined perEncoderRW
-    [] := by decide
-
-theorem striped.faults_confined : ExactFaults .confined striped
-    [] := by decide
-
-/-! ## confinedNoHandlers: each encoder is used by one thread only and handlers tear nothing down (what MLX ships) -/
-
-theorem noSync.faults_confinedNoHandlers : ExactFaults .confinedNoHandlers noSync
-    [] := by decide
-
-theorem globalMutex.faults_confinedNoHandlers : ExactFaults .confinedNoHandlers globalMutex
-    [] := by decide
-
-theorem perStream.faults_confinedNoHandlers : ExactFaults .confinedNoHandlers perStream
-    [] := by decide
-
-theorem perOp.faults_confinedNoHandlers : ExactFaults .confinedNoHandlers perOp
-    [] := by decide
-
-theorem perEncoder.faults_confinedNoHandlers : ExactFaults .confinedNoHandlers perEncoder
-    [] := by decide
-
-theorem rwLock.faults_confinedNoHandlers : ExactFaults .confinedNoHandlers rwLock
-    [] := by decide
-
-theorem lockFree.faults_confinedNoHandlers : ExactFaults .confinedNoHandlers lockFree
-    [] := by decide
-
-theorem perEncoderUnchecked.faults_confinedNoHandlers : ExactFaults .confinedNoHandlers perEncoderUnchecked
-    [] := by decide
-
-theorem perEncoderRW.faults_confinedNoHandlers : ExactFaults .confinedNoHandlers perEncoderRW
-    [] := by decide
-
-theorem striped.faults_confinedNoHandlers : ExactFaults .confinedNoHandlers striped
-    [] := by decide
+theorem striped.faults_confinedNoHandlers :
+    ExactFaults .confinedNoHandlers striped
+    [] := by decide +kernel
 
 end MPSVerify.AGX

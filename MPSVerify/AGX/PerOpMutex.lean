@@ -40,8 +40,9 @@ def perOp.trace : List Label := [
   .body 1 .finished]
 
 /-- The run above is a run of perOp, and it ends in nullDeref. -/
-theorem perOp.counterexample : perOp.leadsTo .default .distinct perOp.trace
-    .nullDeref 0 = true := by decide +kernel
+theorem perOp.counterexample :
+    perOp.leadsTo .default .distinct perOp.trace
+      .nullDeref 0 = true := by decide +kernel
 
 /-- **perOp does not prevent the race**: one thread has loaded an encoder's context, and
 another thread's teardown clears it before it is used. The next step dereferences NULL. -/
@@ -53,7 +54,8 @@ theorem perOp.reaches_nullDeref : CanReach .default perOp .nullDeref :=
   per_op_mutex_insufficient.nullDeref
 
 /-- perOp is not safe. -/
-theorem perOp.is_unsafe : ¬ Safe .default perOp := perOp.reaches_nullDeref.unsafe
+theorem perOp.is_unsafe : ¬ Safe .default perOp :=
+  perOp.reaches_nullDeref.unsafe
 
 /-- perOp lets two threads work at the same time. -/
 theorem perOp.parallel : Parallel .default perOp :=

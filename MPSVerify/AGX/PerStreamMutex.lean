@@ -40,8 +40,9 @@ def perStream.trace : List Label := [
   .body 1 .finished]
 
 /-- The run above is a run of perStream, and it ends in nullDeref. -/
-theorem perStream.counterexample : perStream.leadsTo .default .distinct perStream.trace
-    .nullDeref 0 = true := by decide +kernel
+theorem perStream.counterexample :
+    perStream.leadsTo .default .distinct perStream.trace
+      .nullDeref 0 = true := by decide +kernel
 
 /-- **perStream does not prevent the race**: one thread has loaded an encoder's context, and
 another thread's teardown clears it before it is used. The next step dereferences NULL. -/
@@ -53,7 +54,8 @@ theorem perStream.reaches_nullDeref : CanReach .default perStream .nullDeref :=
   per_stream_mutex_insufficient.nullDeref
 
 /-- perStream is not safe. -/
-theorem perStream.is_unsafe : ¬ Safe .default perStream := perStream.reaches_nullDeref.unsafe
+theorem perStream.is_unsafe : ¬ Safe .default perStream :=
+  perStream.reaches_nullDeref.unsafe
 
 /-- perStream lets two threads work at the same time. -/
 theorem perStream.parallel : Parallel .default perStream :=

@@ -38,15 +38,17 @@ def rwLock.trace : List Label := [
   .body 1 (.loaded 0)]
 
 /-- The run above is a run of rwLock, and it ends in encoderOverlap. -/
-theorem rwLock.counterexample : rwLock.leadsTo .default .distinct rwLock.trace
-    .encoderOverlap 0 = true := by decide +kernel
+theorem rwLock.counterexample :
+    rwLock.leadsTo .default .distinct rwLock.trace
+      .encoderOverlap 0 = true := by decide +kernel
 
 /-- **rwLock does not prevent encoderOverlap**: some client can run into it. -/
 theorem rw_lock_insufficient : CanReach .default rwLock .encoderOverlap :=
   (can_reach_iff_criterion ..).mpr (by decide)
 
 /-- rwLock is not safe. -/
-theorem rwLock.is_unsafe : ¬ Safe .default rwLock := rw_lock_insufficient.unsafe
+theorem rwLock.is_unsafe : ¬ Safe .default rwLock :=
+  rw_lock_insufficient.unsafe
 
 /-- rwLock lets two threads work at the same time. -/
 theorem rwLock.parallel : Parallel .default rwLock :=

@@ -40,8 +40,9 @@ def noSync.trace : List Label := [
   .body 1 .finished]
 
 /-- The run above is a run of noSync, and it ends in nullDeref. -/
-theorem noSync.counterexample : noSync.leadsTo .default .distinct noSync.trace
-    .nullDeref 0 = true := by decide +kernel
+theorem noSync.counterexample :
+    noSync.leadsTo .default .distinct noSync.trace
+      .nullDeref 0 = true := by decide +kernel
 
 /-- **noSync does not prevent the race**: one thread has loaded an encoder's context, and
 another thread's teardown clears it before it is used. The next step dereferences NULL. -/
@@ -53,7 +54,8 @@ theorem noSync.reaches_nullDeref : CanReach .default noSync .nullDeref :=
   race_condition_exists.nullDeref
 
 /-- noSync is not safe. -/
-theorem noSync.is_unsafe : ¬ Safe .default noSync := noSync.reaches_nullDeref.unsafe
+theorem noSync.is_unsafe : ¬ Safe .default noSync :=
+  noSync.reaches_nullDeref.unsafe
 
 /-- noSync lets two threads work at the same time. -/
 theorem noSync.parallel : Parallel .default noSync :=

@@ -14,7 +14,8 @@ structure Env where
   handlersIntercepted : Bool
   /-- Completion handlers tear contexts down at all. If not, `complete` never happens. -/
   handlersTearDown : Bool
-  /-- Taking a block from the driver's freelist is one step. If not, two creates can see one block. -/
+  /-- Taking a block from the driver's freelist is one step. If not, two creates can see one
+  block. -/
   atomicFreelist : Bool
   /-- Whoever sends a message to an encoder owns a reference to it until the message returns. -/
   callersRetain : Bool

@@ -96,7 +96,7 @@ def CanReach (env : Env) (σ : LockScheme) (f : Fault) : Prop := ∃ c, (σ.conf
 def ExactFaults (env : Env) (σ : LockScheme) (faults : List Fault) : Prop :=
   ∀ f, CanReach env σ f ↔ f ∈ faults
 
-/-- **Parallel**: some client can have two threads past their acquires in a state without a fault. -/
+/-- **Parallel**: some client can have two threads past their acquires in a fault-free state. -/
 def Parallel (env : Env) (σ : LockScheme) : Prop :=
   ∃ c s t u x y, Reachable (σ.config env c) s ∧ (∀ f, ¬ Faulty (σ.config env c) f s) ∧
     t ≠ u ∧ s.threads t = some x ∧ x.holds ∧ s.threads u = some y ∧ y.holds

@@ -3,10 +3,11 @@ import MPSVerify.Spec.Criterion
 /-!
 # Several locks per call, taken one after another
 
-In `Step.lean` a call takes all its locks in one step. Here it takes them one at a time, in the order
-of the scheme's list, and keeps those that it has while it waits for the next. Bodies, clients and
-environments are those of `Step.lean`: only the acquire is refined. No lock is reentrant: a call that
-asks for one lock twice, not both times shared, waits for itself. All locks are released at once.
+In `Step.lean` a call takes all its locks in one step. Here it takes them one at a time, in the
+order of the scheme's list, and keeps those that it has while it waits for the next. Bodies, clients
+and environments are those of `Step.lean`: only the acquire is refined. No lock is reentrant: a call
+that asks for one lock twice, not both times shared, waits for itself. All locks are released at
+once.
 -/
 
 namespace MPSVerify

@@ -10,8 +10,8 @@ import MPSVerify.Thm.Parallel
 # All 13,122 single-request schemes, counted
 
 For each of the four kinds no lock or one of eight requests, and a liveness check or none: 9⁴ × 2
-schemes. Which of them are safe is found by evaluation in Lean's kernel, pruned pair by pair, through
-the criterion that is proved to decide safety.
+schemes. Which of them are safe is found by evaluation in Lean's kernel, pruned pair by pair,
+through the criterion that is proved to decide safety.
 -/
 
 namespace MPSVerify
@@ -38,7 +38,7 @@ theorem apart_of_criterion {env : Env} {σ : LockScheme} (hi : env.handlersInter
     (h : criterion env σ = true) (k k' : Kind) (hm : env.meet k k' = true) :
     apart k k' (σ.requests k) (σ.requests k') = true := by
   have hin : ∀ k, σ.requestsIn env k = σ.requests k := fun k =>
-    if_neg (fun h => by rw [hi] at h; cases h.2)
+    ite_eq_right (fun h => by rw [hi] at h; cases h.2)
   simp only [criterion, Bool.and_eq_true, List.all_eq_true, Bool.not_eq_true'] at h
   have ho := h.1.2 k (mem_allKinds k) k' (mem_allKinds k')
   simp only [LockScheme.overlaps, hm, Bool.true_and, LockScheme.excludesOnEncoder, hin] at ho
@@ -59,7 +59,8 @@ theorem apart_everywhere : ∀ c ∈ singleRequests, apart .create .create c c =
     ∀ f ∈ singleRequests, (apart .create .complete c f && apart .encode .complete e f &&
       apart .destroy .complete d f && apart .destroy .destroy d d &&
       apart .complete .complete f f) = true →
-    (LockScheme.mk c e d f true = uniform .global ∨ LockScheme.mk c e d f true = uniform .encoder) := by
+    (LockScheme.mk c e d f true = uniform .global ∨
+      LockScheme.mk c e d f true = uniform .encoder) := by
   decide +kernel
 
 /-- **Exactly two of 13,122 schemes are safe**: globalMutex and perEncoder. (The predecessor counted
@@ -142,7 +143,7 @@ theorem memory_safe_schemes_exactly_four (σ : LockScheme) (h : σ.Single) :
         apart k k' (σ.requests k) (σ.requests k') = true := by
       intro k k' hm ho
       have hin : ∀ k, σ.requestsIn .default k = σ.requests k := fun k =>
-        if_neg (fun h => by cases h.2)
+        ite_eq_right (fun h => by cases h.2)
       simp only [LockScheme.overlaps, hm, Bool.true_and, LockScheme.excludesOnEncoder, hin,
         Bool.not_eq_true', Bool.not_eq_false] at ho
       exact ho

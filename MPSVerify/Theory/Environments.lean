@@ -21,14 +21,15 @@ theorem no_scheme_survives_bypass (σ : LockScheme) :
     TeardownRace .handlersBypass σ ∧ ¬ Safe .handlersBypass σ := by
   have h := async_bypass_defeats_every_lock (C := σ.config .handlersBypass .distinct) rfl
     (fun a b ha ⟨r, hr, _⟩ => by
-      have : σ.requestsIn .handlersBypass a.kind = [] := if_pos ⟨ha, rfl⟩
+      have : σ.requestsIn .handlersBypass a.kind = [] := ite_eq_left ⟨ha, rfl⟩
       rw [show r ∈ σ.requestsIn .handlersBypass a.kind ↔ r ∈ [] from by rw [this]] at hr
       cases hr)
   exact ⟨⟨_, h.1⟩, fun hs => h.2 (hs _)⟩
 
 /-- **If callers do not retain, none of the schemes is safe.** -/
 theorem no_scheme_survives_release (σ : LockScheme) : ¬ Safe .noRetain σ :=
-  fun hs => dispatch_window_defeats_every_lock (C := σ.config .noRetain .distinct) rfl (hs .distinct)
+  fun hs =>
+    dispatch_window_defeats_every_lock (C := σ.config .noRetain .distinct) rfl (hs .distinct)
 
 /-- **Under confinement without handler teardown, all schemes are safe**: no lock is needed. -/
 theorem every_scheme_safe_confined_no_handlers (σ : LockScheme) : Safe .confinedNoHandlers σ :=

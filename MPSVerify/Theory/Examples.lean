@@ -53,13 +53,15 @@ def endsClean (σ : LockScheme) (trace : List Label) : Bool :=
   | some f => f.clean
   | none => false
 
-/-- **A complete, parallel, fault-free run under perEncoder**: two threads create, encode and destroy
-in lockstep, and every block comes back. (Fault-free in every state, since perEncoder is safe.) -/
+/-- **A complete, parallel, fault-free run under perEncoder**: two threads create, encode and
+destroy in lockstep, and every block comes back. (Fault-free in every state, since perEncoder is
+safe.) -/
 theorem per_encoder_complete_run : endsClean perEncoder parallelRun = true := by decide +kernel
 
 /-- globalMutex admits no such run … -/
 theorem global_mutex_no_parallel_run :
-    (globalMutex.replay? .default .distinct .initial parallelRun).isSome = false := by decide +kernel
+    (globalMutex.replay? .default .distinct .initial parallelRun).isSome = false := by
+  decide +kernel
 
 /-- … but the same work one after the other. -/
 theorem global_mutex_complete_run : endsClean globalMutex (life 0 0 0 ++ life 1 1 1) = true := by
@@ -78,9 +80,11 @@ theorem maximality_inhabited : ∃ C : Config, C.Safe ∧ ∃ a b, C.Permits a b
 and can encode on it. -/
 theorem one_thread_inhabited : ∃ s b, ReachableBy (noLocks .default) 0 s ∧
     s.threads 0 = none ∧ s.mem.impl 0 = some b ∧ s.mem.ready b = true := by
-  have r1 := (ReachableBy.initial (C := noLocks .default) (t := 0)).step (fun _ h => (by cases h; rfl))
+  have r1 := (ReachableBy.initial (C := noLocks .default) (t := 0)).step
+    (fun _ h => (by cases h; rfl))
     (.dispatch (t := 0) (k := .create) (e := 0) rfl rfl (Or.inl rfl) (fun h => absurd rfl h))
-  have r2 := r1.step (fun _ h => (by cases h; rfl)) (.acquire (update_same ..) rfl (fun _ _ _ _ _ h => h))
+  have r2 := r1.step (fun _ h => (by cases h; rfl))
+    (.acquire (update_same ..) rfl (fun _ _ _ _ _ h => h))
   have r3 := r2.step (fun _ h => (by cases h; rfl)) (.body (update_same ..) (.check rfl))
   have r4 := r3.step (fun _ h => (by cases h; rfl)) (.body (update_same ..) (.pop (b := 0) rfl rfl))
   have r5 := r4.step (fun _ h => (by cases h; rfl)) (.body (update_same ..) (.publish rfl))

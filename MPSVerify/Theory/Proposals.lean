@@ -37,7 +37,8 @@ theorem Step.withoutEncode {l : Label} (hs : Step C s l s') (hl : l.encodes = fa
     · rw [State.setThread_ne _ _ h] at hu; exact hn u y hu
   cases hs with
   | dispatch hi ha hal hd =>
-    refine ⟨set (fun y hy => ?_), .other (.dispatch hi ha hal hd) (fun _ _ h => Label.noConfusion h)⟩
+    refine ⟨set (fun y hy => ?_),
+      .other (.dispatch hi ha hal hd) (fun _ _ h => Label.noConfusion h)⟩
     cases hy
     exact of_decide_eq_false hl
   | acquire ht ha hb =>

@@ -12,7 +12,8 @@ namespace MPSVerify
 variable {C : Config} {s : State}
 
 /-- **The dispatch window defeats every lock**: if callers do not own a reference, a message can
-reach a dead object, whatever the guard does. (The predecessor blamed these crashes on the locks.) -/
+reach a dead object, whatever the guard does. (The predecessor blamed these crashes on the
+locks.) -/
 theorem dispatch_window_defeats_every_lock (h : C.env.callersRetain = false) : ¬ C.Safe :=
   fun hs => by
     have := hs.criterion.retain
@@ -26,7 +27,8 @@ theorem async_bypass_defeats_every_lock (ht : C.env.handlersTearDown = true)
   have ha' : C.env.Allows C.home ⟨C.home 0 + 1, .complete, 0⟩ := ht
   have hne : C.home 0 ≠ C.home 0 + 1 := (Nat.succ_ne_self _).symm
   obtain ⟨m, hr, hi, ho⟩ := dispatched_live ha ha' hne
-  have race := encode_teardown_race (k := .complete) hne rfl (hr.enter hne (Or.inr (hb _ _ rfl))) hi ho
+  have race := encode_teardown_race (k := .complete) hne rfl
+    (hr.enter hne (Or.inr (hb _ _ rfl))) hi ho
   exact ⟨race, fun hs => let ⟨s, hr, hf⟩ := race.nullDeref; hs s _ hr hf⟩
 
 /-- **Confinement suffices**: if each encoder is used by one thread only and handlers tear nothing

@@ -94,9 +94,11 @@ theorem Body.Fails.false {e k f pc m} (h : Body.Fails C e k f pc m) (hc : C.chec
 
 theorem AtomicReachable.whole (h : AtomicReachable C (fun _ => true) s) : Whole C s := by
   induction h with
-  | initial => exact ⟨fun _ _ h => (by cases h), fun _ _ h => (by cases h), fun _ _ _ h => (by cases h)⟩
+  | initial =>
+    exact ⟨fun _ _ h => (by cases h), fun _ _ h => (by cases h), fun _ _ _ h => (by cases h)⟩
   | @step s s' _ hs ih =>
-    have set : ∀ {t x}, (∀ y, x = some y → y.pc = .dispatched ∨ y.pc = .entered ∨ y.pc = .finished) →
+    have set : ∀ {t x},
+        (∀ y, x = some y → y.pc = .dispatched ∨ y.pc = .entered ∨ y.pc = .finished) →
         (C.env.callersRetain = true → ∀ y, x = some y → s.alive y.encoder = true) →
         Whole C (s.setThread t x) := by
       intro t x hx ha

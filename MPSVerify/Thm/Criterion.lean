@@ -95,8 +95,8 @@ theorem Env.meet_of_allows {home : Encoder → Thread} (ht : t ≠ u)
   · exact Or.inl (Or.inr hk)
   · by_cases hk' : k' = .complete
     · exact Or.inr hk'
-    · simp only [Env.Allows, if_neg hk] at h
-      simp only [Env.Allows, if_neg hk'] at h'
+    · simp only [Env.Allows, ite_eq_right hk] at h
+      simp only [Env.Allows, ite_eq_right hk'] at h'
       cases h with
       | inl h => exact Or.inl (Or.inl h)
       | inr h =>
@@ -116,13 +116,15 @@ theorem Env.allows_of_meet (h : env.meet k k' = true) :
     ∃ t u : Thread, t ≠ u ∧ env.Allows id ⟨t, k, 0⟩ ∧ env.Allows id ⟨u, k', 0⟩ := by
   simp only [Env.meet, Bool.and_eq_true, Bool.or_eq_true, decide_eq_true_eq] at h
   obtain ⟨⟨hk, hk'⟩, (hs | hc) | hc⟩ := h
-  · exact ⟨0, 1, Nat.zero_ne_one, allows_of_happens hk (Or.inl hs), allows_of_happens hk' (Or.inl hs)⟩
+  · exact ⟨0, 1, Nat.zero_ne_one, allows_of_happens hk (Or.inl hs),
+      allows_of_happens hk' (Or.inl hs)⟩
   · exact ⟨1, 0, Nat.zero_ne_one.symm, allows_of_happens hk (Or.inr (Or.inl hc)),
       allows_of_happens hk' (Or.inr (Or.inr rfl))⟩
   · exact ⟨0, 1, Nat.zero_ne_one, allows_of_happens hk (Or.inr (Or.inr rfl)),
       allows_of_happens hk' (Or.inr (Or.inl hc))⟩
 
-/-- Somebody else can tear down what a thread encodes on if handlers do, or if encoders are shared. -/
+/-- Somebody else can tear down what a thread encodes on if handlers do, or if encoders are
+shared. -/
 theorem Env.others_tearDown_iff : (∃ k, k.tearsDown = true ∧ env.meet .encode k = true) ↔
     env.handlersTearDown = true ∨ env.sharedEncoders = true := by
   simp only [Env.meet, Bool.and_eq_true, Bool.or_eq_true, decide_eq_true_eq]

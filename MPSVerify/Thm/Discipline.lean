@@ -12,10 +12,11 @@ namespace MPSVerify
 
 variable {C : Config} {s s' : State}
 
-theorem update_same {α : Type} (f : Nat → α) (a : Nat) (v : α) : update f a v a = v := if_pos rfl
+theorem update_same {α : Type} (f : Nat → α) (a : Nat) (v : α) : update f a v a = v :=
+  ite_eq_left rfl
 
 theorem update_ne {α : Type} (f : Nat → α) {a x : Nat} (v : α) (h : x ≠ a) :
-    update f a v x = f x := if_neg h
+    update f a v x = f x := ite_eq_right h
 
 theorem update_same_ne {α : Type} {f : Nat → α} {a : Nat} {v w : α} (h : v ≠ w) :
     update f a v a ≠ w := by rw [update_same]; exact h

@@ -3,8 +3,8 @@ import MPSVerify.Thm.Faults.Positive
 /-!
 # Exact fault sets
 
-For each of the eight faults: it can be reached if and only if `faultCriterion` says so. So the whole
-matrix, strategies by environments, is decided by evaluation and proved by one theorem.
+For each of the eight faults: it can be reached if and only if `faultCriterion` says so. So the
+whole matrix, strategies by environments, is decided by evaluation and proved by one theorem.
 -/
 
 namespace MPSVerify
@@ -52,11 +52,11 @@ theorem can_reach_iff_criterion (env : Env) (σ : LockScheme) (f : Fault) :
         (LockScheme.apartTeardown c hn.1.1) ?_
       simp only [Bool.and_eq_true, List.any_eq_true, not_and] at hn
       cases hce : σ.overlaps env .create .encode with
-      | false => exact Or.inl (LockScheme.apart c (by rw [hce]; exact (fun h => Bool.noConfusion h)))
+      | false => exact Or.inl (LockScheme.apart c (by rw [hce]; exact fun h => nomatch h))
       | true =>
         refine Or.inr (fun k hk => ?_)
         cases hck : σ.overlaps env .create k with
-        | false => exact Or.inl (LockScheme.apart c (by rw [hck]; exact (fun h => Bool.noConfusion h)))
+        | false => exact Or.inl (LockScheme.apart c (by rw [hck]; exact fun h => nomatch h))
         | true =>
           exact Or.inr (LockScheme.apartTeardown c
             (fun h => hn.2 hce ⟨k, mem_allKinds k, ⟨hk, hck⟩, h⟩))

@@ -81,14 +81,16 @@ theorem encode_teardown_stale (hk : k.tearsDown = true)
     (hr : Reachable C (duo m t u (some ⟨.encode, e, .entered⟩) (some ⟨k, e, .entered⟩)))
     (hi : m.impl e = some b) (ho : m.owner b = some e) : C.CanReach .staleContext := by
   have r1 := (((hr.body (.load hi)).swap h).body (.take hk hi)).body (.push hk ho)
-  exact ⟨_, r1, .body (duo_right fun h' => h h'.symm) (.derefStale hi (update_same_ne (fun h => by cases h)))⟩
+  exact ⟨_, r1, .body (duo_right fun h' => h h'.symm)
+    (.derefStale hi (update_same_ne (fun h => by cases h)))⟩
 
 /-- teardown ∥ teardown: both give the same block back. -/
 theorem teardown_teardown_fault (hk : k.tearsDown = true) (hk' : k'.tearsDown = true)
     (hr : Reachable C (duo m t u (some ⟨k, e, .entered⟩) (some ⟨k', e, .entered⟩)))
     (hi : m.impl e = some b) (ho : m.owner b = some e) : C.CanReach .doubleFree := by
   have r1 := (((hr.body (.take hk hi)).swap h).body (.take hk' hi)).body (.push hk' ho)
-  exact ⟨_, r1, .body (duo_right fun h' => h h'.symm) (.pushForeign hk (update_same_ne (fun h => by cases h)))⟩
+  exact ⟨_, r1, .body (duo_right fun h' => h h'.symm)
+    (.pushForeign hk (update_same_ne (fun h => by cases h)))⟩
 
 /-- create ∥ encode: the context is used before it is initialised. -/
 theorem create_encode_fault
@@ -105,7 +107,8 @@ theorem create_teardown_fault (hk : k.tearsDown = true)
     (hi : m.impl e = none) (ho : m.owner b = none) : C.CanReach .writeAfterFree := by
   have r1 := (((hr.body (.check hi)).pop ho).body (.publish hi)).swap h
   have r2 := (r1.body (.take (b := b) hk (update_same ..))).body (.push hk (update_same ..))
-  exact ⟨_, r2, .body (duo_right fun h' => h h'.symm) (.initForeign (update_same_ne (fun h => by cases h)))⟩
+  exact ⟨_, r2, .body (duo_right fun h' => h h'.symm)
+    (.initForeign (update_same_ne (fun h => by cases h)))⟩
 
 /-- create ∥ create: one context overwrites the other. -/
 theorem create_create_fault
@@ -114,7 +117,8 @@ theorem create_create_fault
     C.CanReach .lostContext := by
   have r1 := (((hr.body (.check hi)).pop ho).swap h).body (.check hi)
   have r2 := (r1.pop (b := b') ((update_ne _ _ hb).trans ho')).body (.publish hi)
-  exact ⟨_, r2, .body (duo_right fun h' => h h'.symm) (.publishTwice (update_same_ne (fun h => by cases h)))⟩
+  exact ⟨_, r2, .body (duo_right fun h' => h h'.symm)
+    (.publishTwice (update_same_ne (fun h => by cases h)))⟩
 
 /-- Racy freelist, creates on different encoders: both take one block. -/
 theorem racy_create_fault (hf : C.env.atomicFreelist = false) (he : e ≠ e')
@@ -144,7 +148,8 @@ theorem noRetain_fault (h : C.env.callersRetain = false) : C.CanReach .deadDispa
     Reachable.ofIdle Reachable.initial
   have r1 := r0.dispatch (k := .create) (e := 0) (C.env.allows_home C.home) (fun h => absurd rfl h)
   have r2 := r1.step (.drop (e := 0) rfl (fun hr => by rw [h] at hr; cases hr))
-  exact ⟨_, r2, .dead (duo_left (m := State.initial.mem)) (show update (fun _ => true) 0 false 0 = false from update_same ..)⟩
+  exact ⟨_, r2, .dead (duo_left (m := State.initial.mem))
+    (show update (fun _ => true) 0 false 0 = false from update_same ..)⟩
 
 /-- Without the liveness check a teardown before the lock is enough: no race is needed. -/
 theorem unchecked_fault (h : t ≠ u) (hc : C.check = false) (hk : k.tearsDown = true)
@@ -237,6 +242,7 @@ theorem Config.Safe.criterion (h : C.Safe) : C.Criterion := by
 
 /-- **Safe if and only if the criterion holds**, for every synchronisation discipline and every
 environment, and any number of threads, encoders and blocks. -/
-theorem Config.safe_iff_criterion : C.Safe ↔ C.Criterion := ⟨Config.Safe.criterion, Config.Criterion.safe⟩
+theorem Config.safe_iff_criterion : C.Safe ↔ C.Criterion :=
+  ⟨Config.Safe.criterion, Config.Criterion.safe⟩
 
 end MPSVerify

@@ -3,8 +3,8 @@ import MPSVerify.Thm.Safety
 /-!
 # One thread is safe
 
-The model's races are between threads: with one thread no strategy has a fault, noSync included. This
-keeps the model from blaming the locks for what a single caller would run into anyway.
+The model's races are between threads: with one thread no strategy has a fault, noSync included.
+This keeps the model from blaming the locks for what a single caller would run into anyway.
 -/
 
 namespace MPSVerify

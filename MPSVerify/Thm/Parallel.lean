@@ -32,7 +32,8 @@ theorem entered_faultless {C : Config} {m : Mem} {t u : Thread} {e e' : Encoder}
     (hi : m.impl e ≠ none) (hi' : m.impl e' ≠ none) (f : Fault) :
     ¬ Faulty C f (duo m t u (some ⟨k, e, .entered⟩) (some ⟨k', e', .entered⟩)) := by
   have at_entered : ∀ v x, (duo m t u (some ⟨k, e, .entered⟩)
-      (some ⟨k', e', .entered⟩)).threads v = some x → x.pc = .entered ∧ m.impl x.encoder ≠ none := by
+      (some ⟨k', e', .entered⟩)).threads v = some x →
+      x.pc = .entered ∧ m.impl x.encoder ≠ none := by
     intro v x hx
     by_cases hv : v = t
     · subst hv; rw [duo_left] at hx; cases hx; exact ⟨rfl, hi⟩

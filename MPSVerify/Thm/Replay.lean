@@ -19,25 +19,25 @@ theorem FMap.get_set {α : Type} (d : α) (m : FMap α) (a : Nat) (v : α) :
   induction m with
   | nil =>
     by_cases h : x = a
-    · subst h; rw [update_same]; exact if_pos rfl
-    · rw [update_ne _ _ h]; exact if_neg h
+    · subst h; rw [update_same]; exact ite_eq_left rfl
+    · rw [update_ne _ _ h]; exact ite_eq_right h
   | cons p m ih =>
     obtain ⟨b, w⟩ := p
     by_cases hab : a = b
     · subst hab
-      rw [show FMap.set ((a, w) :: m) a v = (a, v) :: m from if_pos rfl]
+      rw [show FMap.set ((a, w) :: m) a v = (a, v) :: m from ite_eq_left rfl]
       by_cases h : x = a
-      · subst h; rw [update_same]; exact if_pos rfl
-      · rw [update_ne _ _ h]; exact (if_neg h).trans (if_neg h).symm
-    · rw [show FMap.set ((b, w) :: m) a v = (b, w) :: FMap.set m a v from if_neg hab]
+      · subst h; rw [update_same]; exact ite_eq_left rfl
+      · rw [update_ne _ _ h]; exact (ite_eq_right h).trans (ite_eq_right h).symm
+    · rw [show FMap.set ((b, w) :: m) a v = (b, w) :: FMap.set m a v from ite_eq_right hab]
       by_cases h : x = b
       · subst h
         rw [update_ne _ _ (fun h => hab h.symm)]
-        exact (if_pos rfl).trans (if_pos rfl).symm
-      · refine (if_neg h).trans (ih.trans ?_)
+        exact (ite_eq_left rfl).trans (ite_eq_left rfl).symm
+      · refine (ite_eq_right h).trans (ih.trans ?_)
         by_cases hx : x = a
         · subst hx; rw [update_same, update_same]
-        · rw [update_ne _ _ hx, update_ne _ _ hx]; exact (if_neg h).symm
+        · rw [update_ne _ _ hx, update_ne _ _ hx]; exact (ite_eq_right h).symm
 
 /-- A key with a value that is not the default has an entry. -/
 theorem FMap.mem_of_get {α : Type} {d v : α} {m : FMap α} {a : Nat} (h : m.get d a = v)
@@ -48,7 +48,7 @@ theorem FMap.mem_of_get {α : Type} {d v : α} {m : FMap α} {a : Nat} (h : m.ge
     obtain ⟨b, w⟩ := p
     by_cases hab : a = b
     · subst hab; exact ⟨w, List.mem_cons_self ..⟩
-    · obtain ⟨w', hw⟩ := ih ((if_neg hab).symm.trans h)
+    · obtain ⟨w', hw⟩ := ih ((ite_eq_right hab).symm.trans h)
       exact ⟨w', List.mem_cons_of_mem _ hw⟩
 
 theorem guarded_eq_some {α : Type} {p : Bool} {v w : α} :

@@ -72,7 +72,8 @@ theorem bodyStep?_complete {M : Mem} (h : Body (σ.config env c) e k pc m.mem pc
   | @peek _ b ha ho =>
     have ho : m.owner.get none b = none := ho
     have ha : env.atomicFreelist = false := ha
-    exact ⟨m, guarded_true _ (by simp only [ha, ho, decide_true, Bool.not_false, Bool.and_self]), rfl⟩
+    exact ⟨m, guarded_true _
+      (by simp only [ha, ho, decide_true, Bool.not_false, Bool.and_self]), rfl⟩
   | @claim _ b =>
     refine ⟨_, guarded_true _ (by simp only [decide_true, Bool.and_self]), ?_⟩
     show Mem.mk _ _ _ = Mem.mk _ _ _

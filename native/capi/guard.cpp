@@ -72,6 +72,7 @@ int64_t mpsv_guard_install(const char* strategy) {
     }
     const bool verbose = flag("MPSV_GUARD_VERBOSE", false);
     Options options;
+    options.assert_held = flag("MPSV_GUARD_ASSERT", false);
     options.detect_deadlock = flag("MPSV_GUARD_DEADLOCK", true);
     if (const char* limit = std::getenv("MPSV_GUARD_LOCK_TIMEOUT_MS")) {
         options.lock_timeout_ms = static_cast<std::uint32_t>(std::strtoul(limit, nullptr, 10));
@@ -83,6 +84,11 @@ int64_t mpsv_guard_install(const char* strategy) {
         if (first) std::atexit(print_statistics);
     }
     return static_cast<int64_t>(count);
+}
+
+void mpsv_guard_require(uint32_t kind, const void* object) {
+    Guard* guard = objc::guard();
+    if (guard != nullptr && kind < kKinds) guard->require(static_cast<Kind>(kind), object);
 }
 
 void mpsv_guard_statistics(mpsv_guard_statistics_t* statistics) {

@@ -34,17 +34,16 @@ struct Outcome {
     std::uint64_t failures = 0;       // schedules in which the guard reported a failure
     std::uint64_t parallel = 0;       // schedules with two threads past their acquire
     std::uint64_t faults[fake::kFaults] = {};
-    std::string first[fake::kFaults];  // a shortest-found schedule for each
+    std::string first[fake::kFaults];  // for each the first schedule that showed it
     std::string deadlock;
     std::string failure;
     bool complete = false;  // all schedules within the bound were run
 };
 
 struct Limits {
-    std::uint32_t preemptions = 2;
+    std::uint32_t preemptions = 2;  // switches away from a thread that could go on
     std::uint64_t schedules = ~std::uint64_t{0};
     double seconds = 1e9;
-    // A preemption takes place only where the thread could go on.
 };
 
 Outcome explore(Session& session, const Program& program, const Limits& limits);

@@ -21,6 +21,15 @@ def Takes (k : Kind) (held : List Request) : (left : List Request) → Prop
   | [] => True
   | r :: rs => (∀ q ∈ held, ¬ Clash k q k r) ∧ Takes k (held ++ [r]) rs
 
+instance (k k' : Kind) (r q : Request) : Decidable (Clash k r k' q) :=
+  inferInstanceAs (Decidable (r.scope.common k = q.scope.common k' ∧ r.mode.excludes q.mode = true))
+
+instance decidableTakes (k : Kind) : ∀ left held : List Request, Decidable (Takes k held left)
+  | [], _ => isTrue trivial
+  | r :: rs, held =>
+    have := decidableTakes k rs (held ++ [r])
+    inferInstanceAs (Decidable ((∀ q ∈ held, ¬ Clash k q k r) ∧ Takes k (held ++ [r]) rs))
+
 /-- What two calls hold does not exclude each other. -/
 def Wait.Compatible (x y : Wait) : Prop :=
   ∀ r ∈ x.held, ∀ q ∈ y.held, ¬ Clash x.kind r y.kind q

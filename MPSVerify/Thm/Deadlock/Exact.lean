@@ -33,11 +33,13 @@ theorem Alone.body {pc pc' m m'} (A : Alone σ env pc m s)
 theorem arranged_live (h : Takes .create [] (σ.requestsIn env .create)) :
     ∃ s, Arranged σ env [] s ∧ s.state.mem.impl 0 ≠ none := by
   have r1 := (SeqReachable.initial (σ := σ) (env := env) (c := .together)).step
-    (.dispatch (o := ⟨0, .create, 0⟩) (.dispatch (t := 0) (k := .create) (e := 0) rfl rfl (Or.inr rfl)
-      (fun h => absurd rfl h)))
+    (.dispatch (o := ⟨0, .create, 0⟩) (.dispatch (t := 0) (k := .create) (e := 0) rfl rfl
+      (Or.inr rfl) (fun h => absurd rfl h)))
   obtain ⟨s, r2, hst, hl, _⟩ := r1.takes (t := 0) (k := .create) (a := []) (l := [])
     (b := σ.requestsIn env .create) (State.setThread_same ..)
-    (by rw [List.append_nil]; exact update_same ..) h (by
+    (by
+      rw [List.append_nil]
+      exact update_same SeqState.initial.locks 0 ⟨[], σ.requestsIn env .create⟩) h (by
       intro u y hu hy
       have hy := (State.setThread_ne _ _ hu).symm.trans hy
       cases hy)
@@ -45,7 +47,8 @@ theorem arranged_live (h : Takes .create [] (σ.requestsIn env .create)) :
     rw [hst]; exact State.setThread_same ..
   have A₀ : Alone σ env .entered State.initial.mem
       ⟨s.state.setThread 0 (some ⟨.create, 0, .entered⟩), s.locks⟩ := by
-    refine ⟨r2.step (.enter ht (by rw [hst]; rfl) (by rw [hl])), State.setThread_same .., ?_, ?_, ?_⟩
+    refine ⟨r2.step (.enter ht (by rw [hst]; rfl) (by rw [hl])), State.setThread_same ..,
+      ?_, ?_, ?_⟩
     · intro t h0
       refine (State.setThread_ne s.state _ h0).trans ?_
       rw [hst]; exact State.setThread_ne _ _ h0
@@ -54,7 +57,9 @@ theorem arranged_live (h : Takes .create [] (σ.requestsIn env .create)) :
     · show s.state.mem = _
       rw [hst]; rfl
   obtain ⟨_, A₁⟩ := A₀.body (.check rfl)
-  have pop : ∃ s', Alone σ env (.popped 0) _ s' := by
+  have pop : ∃ s', Alone σ env (.popped 0) { State.initial.mem with
+      owner := update State.initial.mem.owner 0 (some 0),
+      ready := update State.initial.mem.ready 0 false } s' := by
     cases hf : env.atomicFreelist with
     | true => exact A₁.body (.pop (b := 0) hf rfl)
     | false =>
@@ -62,18 +67,19 @@ theorem arranged_live (h : Takes .create [] (σ.requestsIn env .create)) :
       exact A.body .claim
   obtain ⟨_, A₂⟩ := pop
   obtain ⟨_, A₃⟩ := A₂.body (.publish rfl)
-  obtain ⟨s', A₄⟩ := A₃.body (.init (update_same ..))
+  obtain ⟨s', A₄⟩ := A₃.body (.init rfl)
   have r := A₄.reachable.step (.other (.release A₄.here) (fun _ h => Label.noConfusion h)
     (fun _ h => Label.noConfusion h))
-  have none : ∀ t, (s'.state.setThread 0 none).threads t = none := by
+  have nobody : ∀ t, (s'.state.setThread 0 none).threads t = none := by
     intro t
     by_cases h0 : t = 0
     · subst h0; exact State.setThread_same ..
     · exact (State.setThread_ne _ _ h0).trans (A₄.idle t h0)
-  refine ⟨_, ⟨r, fun t => Or.inl (none t), fun _ h => (by cases h), fun t _ => none t, A₄.alive⟩, ?_⟩
+  refine ⟨_, ⟨r, fun t => Or.inl (nobody t), fun _ h => (by cases h),
+    fun t _ => nobody t, A₄.alive⟩, ?_⟩
   show s'.state.mem.impl 0 ≠ _
   rw [A₄.mem]
-  exact fun h => Option.noConfusion ((update_same ..).symm.trans h)
+  exact fun h => (by cases (show some 0 = none from h))
 
 /-- A call that cannot take all its locks alone comes to one that it holds already. -/
 theorem wait_of_not_takes : ∀ {l h : List Request}, ¬ Takes k h l →
@@ -142,7 +148,8 @@ theorem choose_compatible : ∀ {N : List Wait}, (∀ x ∈ N, x.held = [] ∨ �
       ∀ L m, (∃ y ∈ N, y.Keeps L m) → ∃ y ∈ M, y.Keeps L m
   | [], _ => ⟨[], fun _ h => h, List.Pairwise.nil, fun _ _ h => h⟩
   | x :: N, hN => by
-    obtain ⟨M, hsub, hp, hd⟩ := choose_compatible (N := N) fun y hy => hN y (List.mem_cons_of_mem _ hy)
+    obtain ⟨M, hsub, hp, hd⟩ := choose_compatible (N := N) fun y hy =>
+      hN y (List.mem_cons_of_mem _ hy)
     by_cases hx : ∀ y ∈ M, x.Compatible y
     · refine ⟨x :: M, ?_, List.pairwise_cons.mpr ⟨hx, hp⟩, ?_⟩
       · intro y hy
@@ -194,7 +201,8 @@ theorem choose_compatible : ∀ {N : List Wait}, (∀ x ∈ N, x.held = [] ∨ �
           subst this
           have hpz := (List.mem_filter.mp hz).2
           simp only [p, Bool.not_eq_true'] at hpz
-          have : (z.held.any fun q' => decide (q'.scope.common z.kind = r'.scope.common x.kind)) = true :=
+          have : (z.held.any fun q' => decide
+              (q'.scope.common z.kind = r'.scope.common x.kind)) = true :=
             List.any_eq_true.mpr ⟨q', hq', decide_eq_true hc'.1.symm⟩
           rw [hpz] at this
           cases this
@@ -223,7 +231,8 @@ theorem choose_compatible : ∀ {N : List Wait}, (∀ x ∈ N, x.held = [] ∨ �
 
 /-- With at most two locks per call, a thread that waits for its second lock holds one; one that
 waits for its first holds none. -/
-theorem LockScheme.atMostTwo.held (h : σ.atMostTwo env = true) {x : Wait} (hx : x ∈ σ.waits env) :
+theorem LockScheme.held_of_atMostTwo (h : σ.atMostTwo env = true) {x : Wait}
+    (hx : x ∈ σ.waits env) :
     x.held = [] ∨ ∃ r, x.held = [r] := by
   obtain ⟨_, rs, he⟩ := LockScheme.of_mem_waits hx
   have hl := of_decide_eq_true (List.all_eq_true.mp h x.kind (mem_allKinds _))
@@ -245,7 +254,8 @@ theorem LockScheme.atMostTwo.held (h : σ.atMostTwo env = true) {x : Wait} (hx :
 theorem not_deadlock_free_of_knot (hs : env.sharedEncoders = true) (h2 : σ.atMostTwo env = true)
     (hk : orderable env σ = false) : ¬ DeadlockFree env σ := by
   have hne : σ.knot env ≠ [] := fun h => by rw [orderable_iff.mpr h] at hk; cases hk
-  have held := fun x (hx : x ∈ σ.knot env) => h2.held (LockScheme.knot_subset hx)
+  have held := fun x (hx : x ∈ σ.knot env) =>
+    LockScheme.held_of_atMostTwo h2 (LockScheme.knot_subset hx)
   obtain ⟨M, hsub, hp, hd⟩ := choose_compatible held
   have next : ∀ x ∈ σ.knot env, ∃ y ∈ M, ∃ r ∈ y.held, Clash y.kind r x.kind x.wanted := by
     intro x hx

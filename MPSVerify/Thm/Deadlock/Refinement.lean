@@ -163,7 +163,8 @@ theorem SeqDisciplined.step {l} (D : SeqDisciplined σ env c s)
         have hu := (State.setThread_same s.state u (some ⟨k, e, pc'⟩)).symm.trans hu
         cases hu
         exact ⟨_, ht, rfl, rfl, fun _ => Or.inl hb.holds.1⟩
-      · exact ⟨y, (State.setThread_ne s.state (some ⟨k, e, pc'⟩) hut).symm.trans hu, rfl, rfl, Or.inl⟩
+      · exact ⟨y, (State.setThread_ne s.state (some ⟨k, e, pc'⟩) hut).symm.trans hu, rfl, rfl,
+          Or.inl⟩
     | @release t k e ht =>
       by_cases hut : u = t
       · subst hut
@@ -194,7 +195,8 @@ theorem SeqReachable.refines (h : SeqReachable σ env c s) :
       intro u b hut hu hb
       exact D.free hut hu ht (D.full u b hu hb) hl
 
-/-- **Mutual exclusion is the same**: threads that hold all their locks do not exclude each other. -/
+/-- **Mutual exclusion is the same**: threads that hold all their locks do not exclude each
+other. -/
 theorem sequential_mutual_exclusion (h : SeqReachable σ env c s) :
     Disciplined (σ.config env c) s.state := h.refines.disciplined
 

@@ -37,7 +37,8 @@ theorem Owned.move (W : Owned C s) {x : Option Busy}
     replace hu := State.moved hu
     rcases hu with ⟨_, hx⟩ | ⟨_, hu⟩
     · exact absurd hx (hpop e b)
-    · exact ⟨(W.popped u e b hu).1, (W.popped u e b hu).2.imp id (fun h => h.move (fun k => hold k e))⟩
+    · exact ⟨(W.popped u e b hu).1,
+        (W.popped u e b hu).2.imp id (fun h => h.move (fun k => hold k e))⟩
   · intro u k e b hu hk hs
     replace hu := State.moved hu
     rcases hu with ⟨_, hx⟩ | ⟨_, hu⟩

@@ -5,7 +5,8 @@ import MPSVerify.Thm.Faults.Negative
 # The runs that reach each fault, put together for lock schemes
 
 The pair runs come from `Necessity.lean`; here is what needs more than one pair: blocks that two
-encoders share after a racy create, and the stale context without any overlap of encode and teardown.
+encoders share after a racy create, and the stale context without any overlap of encode and
+teardown.
 -/
 
 namespace MPSVerify
@@ -153,7 +154,8 @@ theorem LockScheme.stealsBlocks_faults (h : σ.stealsBlocks env = true) :
     CanReach env σ .staleContext ∧ CanReach env σ .doubleFree ∧
       CanReach env σ .writeAfterFree := by
   obtain ⟨hf, hx⟩ := stealsBlocks_iff.mp h
-  have hn := not_blocks_apart (t := 0) (u := 1) (e := 0) (e' := 1) Nat.zero_ne_one Nat.zero_ne_one hx
+  have hn := not_blocks_apart (t := 0) (u := 1) (e := 0) (e' := 1) Nat.zero_ne_one
+    Nat.zero_ne_one hx
   obtain ⟨m, hr, hi, ho⟩ := stolen_reachable (C := σ.config env .distinct) (t := 0) (u := 1)
     (e := 0) (e' := 1) Nat.zero_ne_one Nat.zero_ne_one hf (Or.inr rfl) (Or.inr rfl) hn
   have hne : (some 1 : Option Encoder) ≠ some 0 := fun h => Nat.succ_ne_self 0 (Option.some.inj h)

@@ -87,7 +87,8 @@ theorem acquire (h : t ≠ u) (hr : Reachable C (duo m t u (some ⟨k, e, .dispa
   intro v b hv hb hh
   by_cases hvu : v = u
   · subst hvu; rw [duo_right h] at hb; exact hy b hb hh
-  · rw [show (duo m t u _ y).threads v = none from (update_ne _ _ hv).trans (update_ne _ _ hvu)] at hb
+  · rw [show (duo m t u _ y).threads v = none from
+      (update_ne _ _ hv).trans (update_ne _ _ hvu)] at hb
     cases hb
 
 theorem body (hr : Reachable C (duo m t u (some ⟨k, e, pc⟩) y)) (hb : Body C e k pc m pc' m') :
