@@ -29,6 +29,16 @@ _IMPORTS = ("MPSVerify.Thm.Faults", "MPSVerify.Thm.Parallel", "MPSVerify.Thm.Rep
 """What a claim needs to be decided without the strategy's own module."""
 
 
+EVALUATION = "by decide +kernel"
+"""The proof of a statement that is decided by evaluation."""
+
+_DEADLOCK = (
+    "deadlock_free_of_orderable (by decide +kernel)",
+    "fun h => absurd ((deadlock_free_iff_orderable (by rfl) (by decide +kernel)).mp h) "
+    "(by decide +kernel)",
+)
+
+
 @dataclass(frozen=True)
 class Claim:
     """One statement about one strategy.
@@ -42,6 +52,7 @@ class Claim:
         statement: In Lean, closed, with literals.
         english: The same for a reader.
         environment: The environment that it is about.
+        proofs: How to decide it without its theorem: a proof of it, and of its negation.
     """
 
     strategy: str
@@ -51,6 +62,7 @@ class Claim:
     statement: str
     english: str
     environment: str = "default"
+    proofs: tuple[str, str] = (EVALUATION, EVALUATION)
 
     @property
     def negation(self) -> str:
@@ -129,6 +141,17 @@ def about(
                 strategy, environment, view.counterexample, f"{AGX}.{name}.counterexample", module
             )
         )
+    if view.several:
+        free = Claim(
+            name,
+            "deadlockFree",
+            f"{AGX}.{name}.deadlock_free",
+            module,
+            f"DeadlockFree {env} {scheme}",
+            f"{name}, whose calls take several locks, is deadlock-free",
+            proofs=_DEADLOCK,
+        )
+        claims.append(free)
     for other in environments.values():
         faults = view.faults[other.name]
         listed = ", ".join(f".{fault}" for fault in faults)
@@ -190,13 +213,15 @@ def gate_module(lines: Iterable[Line], extra: Iterable[str] = ()) -> tuple[str, 
     """
     lines = list(lines)
     modules = {line.claim.module for line in lines if line.by_theorem}
+    if any(line.claim.what == "deadlockFree" for line in lines):
+        modules.add("MPSVerify.Thm.Deadlock")
     imports = [*_IMPORTS, *sorted({*modules, *extra})]
     text = [f"import {module}" for module in imports]
     text += ["namespace MPSVerify.Gate"]
     names = []
     for index, line in enumerate(lines):
         statement = line.claim.negation if line.negated else line.claim.statement
-        proof = line.claim.theorem if line.by_theorem else "by decide +kernel"
+        proof = line.claim.theorem if line.by_theorem else line.claim.proofs[line.negated]
         text.append(f"theorem claim{index} : {statement} := {proof}")
         names.append(f"{GATE}.claim{index}")
     text.append("end MPSVerify.Gate")

@@ -61,6 +61,8 @@ class Row:
         faults: For each environment, the exact set of faults, as proved; None where it is not.
         counterexample: For an unsafe one, numbered steps in English of a run that Lean accepts.
         seconds: What the engine took for its module, when it was last checked.
+        deadlock_free: For calls that take several locks, as proved; None where none does.
+        deadlock: If it is not, the waits that lead into a cycle.
     """
 
     strategy: Strategy
@@ -71,6 +73,8 @@ class Row:
     faults: Mapping[str, tuple[str, ...] | None]
     counterexample: tuple[str, ...]
     seconds: float
+    deadlock_free: bool | None = None
+    deadlock: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -94,6 +98,8 @@ class Row:
             "counterexample": list(self.counterexample) or None,
             "seconds": round(self.seconds, 3),
             "note": self.strategy.claims.note,
+            "deadlock_free": self.deadlock_free,
+            "deadlock": list(self.deadlock) or None,
             "faults": {
                 name: None if faults is None else list(faults)
                 for name, faults in self.faults.items()
@@ -434,6 +440,8 @@ def _row(
         },
         steps,
         seconds.get(f"{claims.AGX}.{view.file}", 0.0),
+        free := _fact(own, "deadlockFree", "deadlocks"),
+        tuple(str(wait) for wait in view.knot if wait.held) if free is False else (),
     )
 
 
@@ -594,6 +602,8 @@ def _print(result: Result) -> None:
     for row in rows:
         if row.counterexample:
             render.plain(f"{row.strategy.name} is not safe:", row.counterexample)
+        if row.deadlock:
+            render.plain(f"{row.strategy.name} can deadlock:", row.deadlock)
     render.table(
         ("strategy", "safe", "parallel", "verdict", "theorem", "axioms", "time"),
         [
