@@ -37,9 +37,7 @@ def test_the_core_keeps_its_promises() -> None:
 
 
 def test_the_core_has_no_data_race() -> None:
-    target = replace(
-        CORE_TEST, name="core_test_tsan", options=("-O1", "-g", "-fsanitize=thread")
-    )
+    target = replace(CORE_TEST, name="core_test_tsan", options=("-O1", "-g", "-fsanitize=thread"))
     executable = native.build(target, SPEC)
     done = subprocess.run(
         [executable],

@@ -83,9 +83,7 @@ def test_the_native_graph_is_the_model_graph_at_full_bounds(
     _compare_graphs(library, name, environment, BOUNDS)
 
 
-def _compare_graphs(
-    library: native.Library, name: str, environment: str, bounds: Bounds
-) -> None:
+def _compare_graphs(library: native.Library, name: str, environment: str, bounds: Bounds) -> None:
     """Every edge and every crash, in both directions."""
     env, scheme = SPEC.environments[environment], SPEC.strategy(name).scheme
     with native.session(library, scheme, env, bounds) as opened:

@@ -126,9 +126,12 @@ def selectors(headers: Path) -> list[Selector]:
             f"{error.filename or headers}: {error.strerror}; name metal-cpp's directory Metal"
         ) from None
 
-    underlying = {name: kind for kind, name in re.findall(
-        r"_(?:MTL|NS)_(?:ENUM|OPTIONS)\(([\w:]+),\s*(\w+)\)", everything
-    )}
+    underlying = {
+        name: kind
+        for kind, name in re.findall(
+            r"_(?:MTL|NS)_(?:ENUM|OPTIONS)\(([\w:]+),\s*(\w+)\)", everything
+        )
+    }
 
     found: dict[tuple[str, str], Selector] = {}
     for protocol, text in sources.items():

@@ -209,9 +209,7 @@ def campaign(
         def example(self, shows: str, detail: str) -> Counterexample:
             bounds = self.pair.session.bounds
             schedule = self.pair.schedule()
-            return Counterexample(
-                strategy.name, self.env.name, bounds, schedule, shows, detail
-            )
+            return Counterexample(strategy.name, self.env.name, bounds, schedule, shows, detail)
 
     settings = hypothesis.settings(
         max_examples=40,

@@ -53,9 +53,7 @@ class Line:
         return Verdict.UNDETERMINED if missing else Verdict.PROVED
 
 
-def compare(
-    name: str, lean: tuple[str, ...] | None, stress: Row, vulkan: VulkanRow | None
-) -> Line:
+def compare(name: str, lean: tuple[str, ...] | None, stress: Row, vulkan: VulkanRow | None) -> Line:
     """Put the oracles' words about one strategy together and explain how they differ.
 
     Args:

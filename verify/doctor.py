@@ -146,9 +146,7 @@ def _objective_cpp() -> Row:
         found = _ask("clang++", "--version")
     elif (path := _ask("g++", "-print-prog-name=cc1objplus")) and Path(path).is_absolute():
         found = path
-    return _row(
-        "objective-c++", found, "stress (fake driver)", "apt-get install gobjc++"
-    )
+    return _row("objective-c++", found, "stress (fake driver)", "apt-get install gobjc++")
 
 
 def _vulkan() -> Row:

@@ -76,9 +76,7 @@ STRESS = Target(
 )
 """The free-running harness."""
 
-STRESS_TSAN = Target(
-    "mpsv_stress_tsan", STRESS.sources, ("-O1", "-g", "-fsanitize=thread")
-)
+STRESS_TSAN = Target("mpsv_stress_tsan", STRESS.sources, ("-O1", "-g", "-fsanitize=thread"))
 """The same under ThreadSanitizer, in a process of its own."""
 
 OBJC = Target(
@@ -110,9 +108,7 @@ GUARD = Target(
 METAL = Target("mpsv_metal", (*_GUARD, "drivers/metal/metal_main.cpp"), ("-O2",), ("-lobjc",))
 """The guard on Metal itself (macOS, with metal-cpp; see `verify.macos`)."""
 
-VULKAN = Target(
-    "mpsv_vulkan", (*_CORE, "drivers/vulkan/vulkan_main.cpp"), ("-O1",), ("-lvulkan",)
-)
+VULKAN = Target("mpsv_vulkan", (*_CORE, "drivers/vulkan/vulkan_main.cpp"), ("-O1",), ("-lvulkan",))
 """The guard on Vulkan's command buffers, judged by the validation layer."""
 
 BENCH = Target("mpsv_bench", (*_CORE, "capi/bench_main.cpp"), ("-O2",))
@@ -610,9 +606,7 @@ class Session:
 
     def can_dispatch(self, thread: int, kind: str, encoder: int) -> bool:
         """Whether the client may dispatch this now."""
-        return bool(
-            self._c.mpsv_can_dispatch(self._session, thread, KINDS.index(kind), encoder)
-        )
+        return bool(self._c.mpsv_can_dispatch(self._session, thread, KINDS.index(kind), encoder))
 
     def can_drop(self, encoder: int) -> bool:
         """Whether the encoder object may be released now."""
@@ -852,4 +846,3 @@ def _number(code: int) -> int | None:
 
 def _ascii(text: str) -> bytes:
     return text.encode("ascii", errors="replace").replace(b"\0", b"?")
-
