@@ -14,6 +14,7 @@ import MPSVerify.Theory.Environments
 import MPSVerify.Theory.Examples
 import MPSVerify.Theory.Optimality
 import MPSVerify.Theory.Proposals
+import MPSVerify.Theory.RestrictedClients
 import MPSVerify.Thm.Assumptions
 import MPSVerify.Thm.AtomicBodies
 import MPSVerify.Thm.Criterion
@@ -42,7 +43,6 @@ import MPSVerify.Thm.Permits
 import MPSVerify.Thm.Progress
 import MPSVerify.Thm.Replay
 import MPSVerify.Thm.ReplayComplete
-import MPSVerify.Thm.RestrictedClients
 import MPSVerify.Thm.RestrictedClients.Runs
 import MPSVerify.Thm.Safety
 import MPSVerify.Thm.Safety.Apart

@@ -3,7 +3,12 @@ import MPSVerify.Theory.Environments
 import MPSVerify.Theory.Examples
 import MPSVerify.Theory.Optimality
 import MPSVerify.Theory.Proposals
+import MPSVerify.Thm.Deadlock
+import MPSVerify.Thm.Fairness
+import MPSVerify.Thm.Fairness.Inhabited
+import MPSVerify.Thm.Fairness.Lasso
 import MPSVerify.Thm.ReplayComplete
+import MPSVerify.Theory.RestrictedClients
 
 /-!
 # The claims, restated by hand
@@ -212,6 +217,60 @@ theorem reachable_iff_replay {env : Env} {σ : LockScheme} {c : Client} {s : Sta
 theorem one_thread_is_safe {C : Config} {s : State} {t : Thread}
     (hret : C.env.callersRetain = true) (h : ReachableBy C t s) (f : Fault) : ¬ Faulty C f s :=
   MPSVerify.one_thread_is_safe hret h f
+
+/-! ## Several locks per call, fairness, restricted clients -/
+
+theorem deadlock_free_of_orderable {σ : LockScheme} {env : Env} (h : orderable env σ = true) :
+    DeadlockFree env σ := MPSVerify.deadlock_free_of_orderable h
+
+theorem deadlock_free_iff_orderable {σ : LockScheme} {env : Env}
+    (hs : env.sharedEncoders = true) (h2 : σ.atMostTwo env = true) :
+    DeadlockFree env σ ↔ orderable env σ = true := MPSVerify.deadlock_free_iff_orderable hs h2
+
+theorem single_lock_deadlock_free {σ : LockScheme} {env : Env}
+    (h : ∀ k, (σ.requestsIn env k).length ≤ 1) : DeadlockFree env σ :=
+  MPSVerify.single_lock_deadlock_free h
+
+theorem safe_sequential {σ : LockScheme} {env : Env} {c : Client} {s : SeqState}
+    (hs : Safe env σ) (h : SeqReachable σ env c s) (f : Fault) :
+    ¬ Faulty (σ.config env c) f s.state :=
+  MPSVerify.safe_sequential hs h f
+
+theorem global_then_encoder :
+    Safe .default (twoOrders [.global, .encoder] [.global, .encoder]) ∧
+    DeadlockFree .default (twoOrders [.global, .encoder] [.global, .encoder]) :=
+  MPSVerify.global_then_encoder
+
+theorem opposite_orders_deadlock :
+    Safe .default (twoOrders [.global, .encoder] [.encoder, .global]) ∧
+    ¬ DeadlockFree .default (twoOrders [.global, .encoder] [.encoder, .global]) :=
+  MPSVerify.opposite_orders_deadlock
+
+theorem fifo_starvation_free {C : Config} {run : Nat → FifoState} {t : Thread} {k : Kind}
+    {e : Encoder} {i : Nat} (hs : C.Safe) (F : FairRun (FifoStep C) run)
+    (hr : FifoReachable C (run 0)) (ht : (run i).state.threads t = some ⟨k, e, .dispatched⟩) :
+    ∃ j, i ≤ j ∧ (run j).state.threads t = some ⟨k, e, .entered⟩ :=
+  MPSVerify.fifo_starvation_free hs F hr ht
+
+theorem fifo_inhabited (C : Config) : ∃ run t k e, FairRun (FifoStep C) run ∧
+    FifoReachable C (run 0) ∧ (run 0).state.threads t = some ⟨k, e, .dispatched⟩ :=
+  MPSVerify.fifo_inhabited C
+
+theorem starvation_without_fifo {C : Config} (hs : C.Safe) (hsh : C.env.sharedEncoders = true) :
+    ∃ run t x, Reachable C (run 0) ∧ FairRun (Step C) run ∧
+      ∀ i, (run i).threads t = some x ∧ ¬ x.holds := MPSVerify.starvation_without_fifo hs hsh
+
+theorem safe_with_iff_criterion {meets : Meets} {σ : LockScheme} {env : Env}
+    (hsym : ∀ k k', meets k k' = meets k' k) (hc : σ.check = true) :
+    SafeWith env meets σ ↔ criterionWith env meets σ = true :=
+  MPSVerify.safe_with_iff_criterion hsym hc
+
+theorem rw_lock_safe_if_encodes_alone : SafeWith .default encodesAlone AGX.rwLock :=
+  MPSVerify.rw_lock_safe_if_encodes_alone
+
+theorem joined_threads_need_less :
+    SafeWith .default joinsThreads writersEncode ∧ ¬ Safe .default writersEncode :=
+  MPSVerify.joined_threads_need_less
 
 /-! ## Not vacuous -/
 

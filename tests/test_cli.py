@@ -126,7 +126,13 @@ def test_prove_gets_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     module.prove_command = lambda **options: seen.update(options)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "verify.prove", module)
     assert cli.run(["prove", "--spec", "a.toml", "--engine", "lake", "--json", "--quiet"]) == 0
-    assert seen == {"spec": Path("a.toml"), "engine": "lake", "json_output": True, "quiet": True}
+    assert seen == {
+        "spec": Path("a.toml"),
+        "engine": "lake",
+        "json_output": True,
+        "quiet": True,
+        "matrix": False,
+    }
 
 
 # --- As a user runs it ----------------------------------------------------------------------------

@@ -124,6 +124,6 @@ theorem DeadlockFree.goes_on (hd : DeadlockFree env σ) (hs : Safe env σ)
     (hr : SeqReachable σ env c s) {t : Thread} {x : Busy} (ht : s.state.threads t = some x) :
     SeqCanGoOn σ env c s :=
   (sequential_progress hr ht).resolve_right fun h =>
-    h.elim (fun ⟨f, hf⟩ => hs.sequential hr f hf) (hd c s hr)
+    h.elim (fun ⟨f, hf⟩ => safe_sequential hs hr f hf) (hd c s hr)
 
 end MPSVerify

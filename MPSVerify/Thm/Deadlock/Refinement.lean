@@ -201,7 +201,7 @@ theorem sequential_mutual_exclusion (h : SeqReachable σ env c s) :
     Disciplined (σ.config env c) s.state := h.refines.disciplined
 
 /-- **Safety carries over** from the acquire in one step to sequential acquires. -/
-theorem Safe.sequential (hs : Safe env σ) (h : SeqReachable σ env c s) (f : Fault) :
+theorem safe_sequential (hs : Safe env σ) (h : SeqReachable σ env c s) (f : Fault) :
     ¬ Faulty (σ.config env c) f s.state := hs c s.state f h.refines
 
 end MPSVerify
