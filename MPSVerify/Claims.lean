@@ -176,6 +176,13 @@ theorem encodes_in_parallel_iff (env : Env) (σ : LockScheme) :
     EncodesInParallel env σ ↔ σ.excludesAnywhere env .encode .encode = false :=
   MPSVerify.encodes_in_parallel_iff env σ
 
+theorem encodes_in_parallel_classified (s : Strategy) :
+    EncodesInParallel .default s.scheme ↔ s ≠ .globalMutex ∧ s ≠ .perOp :=
+  MPSVerify.encodes_in_parallel_classified s
+
+theorem parallel_classified (s : Strategy) : Parallel .default s.scheme ↔ s ≠ .globalMutex :=
+  MPSVerify.parallel_classified s
+
 /-! ## The driver, lost work, progress, replay -/
 
 theorem atomic_encode_insufficient : ∃ s,
@@ -202,6 +209,9 @@ theorem atomic_bodies_suffice {C : Config} {s : State} (hc : C.check = true)
 theorem skip_possible_iff {C : Config} : C.CanSkip ↔ ∃ t u e k, t ≠ u ∧ k.tearsDown = true ∧
     C.env.Allows C.home ⟨t, .encode, e⟩ ∧ C.env.Allows C.home ⟨u, k, e⟩ :=
   MPSVerify.skip_possible_iff
+
+theorem skip_possible (σ : LockScheme) (c : Client) : (σ.config .default c).CanSkip :=
+  MPSVerify.skip_possible σ c
 
 theorem no_work_lost {C : Config} (hs : C.env.sharedEncoders = false)
     (hh : C.env.handlersTearDown = false) : ¬ C.CanSkip := MPSVerify.no_work_lost hs hh

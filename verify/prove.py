@@ -296,16 +296,18 @@ def _settle(
         if gate.ok:
             return lines, failed
         first = claims.first_line(source)
+        complaints: dict[int, str] = {}  # a line may have several
         for message in gate.messages:
             if message.severity != "error":
                 continue
             place = message.line - first
             if not 0 <= place < len(kept):
                 return lines, {i: str(message) for i in range(len(lines))}
-            index = kept[place]
+            complaints.setdefault(kept[place], message.text)
+        for index, text in complaints.items():
             line = lines[index]
             if line.by_theorem:
-                failed[index] = f"{line.claim.theorem} does not prove it: {message.text}"
+                failed[index] = f"{line.claim.theorem} does not prove it: {text}"
             elif line.negated:
                 failed[index] = "neither the claim nor its negation could be decided"
             else:

@@ -1,4 +1,5 @@
 import MPSVerify.AGX.PerStreamMutex
+import MPSVerify.AGX.SyncStrategyCompleteness
 import MPSVerify.Theory.Counting
 import MPSVerify.Thm.Assumptions
 import MPSVerify.Thm.Encoding
@@ -103,6 +104,24 @@ theorem per_stream_safe_iff (c : Client) :
 theorem rw_lock_only_overlap (f : Fault) :
     CanReach .default rwLock f ↔ f = .encoderOverlap := by
   cases f <;> decide
+
+/-- **Which of the seven encode in parallel**: all but globalMutex and perOp. (The predecessor's
+"parallel" counted any two operations.) -/
+theorem encodes_in_parallel_classified (s : Strategy) :
+    EncodesInParallel .default s.scheme ↔ s ≠ .globalMutex ∧ s ≠ .perOp := by
+  rw [encodes_in_parallel_iff]
+  cases s <;> decide
+
+/-- **Which of the seven are parallel**: all but globalMutex. -/
+theorem parallel_classified (s : Strategy) :
+    Parallel .default s.scheme ↔ s ≠ .globalMutex := by
+  rw [parallel_iff_criterion]
+  cases s <;> decide
+
+/-- **Every strategy can lose work**, the safe ones included: between dispatch and acquire another
+thread can tear the encoder down, and the check then skips the call. -/
+theorem skip_possible (σ : LockScheme) (c : Client) : (σ.config .default c).CanSkip :=
+  skip_possible_iff.mpr ⟨0, 1, 0, .destroy, Nat.zero_ne_one, rfl, Or.inl rfl, Or.inl rfl⟩
 
 /-- globalMutex with another request for one kind. -/
 def replaced (k : Kind) (rs : List Request) : LockScheme :=

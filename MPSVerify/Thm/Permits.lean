@@ -55,7 +55,7 @@ theorem Config.permits_iff : C.Permits a b ↔ a.thread ≠ b.thread ∧ C.env.A
       duo_right htu, fun h => PC.noConfusion h, rfl⟩
 
 /-- **Overlap on one encoder is unsafe**, whatever the two operations are, in every environment and
-under every discipline. -/
+under every discipline. (The predecessor showed it for one pair of operations.) -/
 theorem same_encoder_overlap_is_unsafe (h : C.Permits a b) (he : a.encoder = b.encoder) :
     ¬ C.Safe := by
   intro hs
