@@ -38,29 +38,20 @@ theorem teardown_race_iff_criterion (env : Env) (σ : LockScheme) :
 /-! ## The seven strategies -/
 
 theorem race_condition_exists : TeardownRace .default noSync := AGX.race_condition_exists
-
 theorem mutex_prevents_race : Safe .default globalMutex := AGX.mutex_prevents_race
-
 theorem per_stream_mutex_insufficient : TeardownRace .default perStream :=
   AGX.per_stream_mutex_insufficient
-
 theorem per_op_mutex_insufficient : TeardownRace .default perOp := AGX.per_op_mutex_insufficient
-
 theorem per_encoder_mutex_sufficient : Safe .default perEncoder :=
   AGX.per_encoder_mutex_sufficient
-
 theorem per_encoder_mutex_parallel : Parallel .default perEncoder :=
   AGX.per_encoder_mutex_parallel
-
 theorem rw_lock_insufficient : CanReach .default rwLock .encoderOverlap :=
   AGX.rw_lock_insufficient
-
 theorem lock_free_insufficient : TeardownRace .default lockFree := AGX.lock_free_insufficient
-
 theorem safe_strategies_exactly_two (s : Strategy) :
     Safe .default s.scheme ↔ s = .globalMutex ∨ s = .perEncoder :=
   AGX.safe_strategies_exactly_two s
-
 theorem all_strategies_classified :
     ExactFaults .default noSync [.nullDeref, .staleContext, .uninitialised, .doubleFree,
       .lostContext, .writeAfterFree, .encoderOverlap] ∧
@@ -286,27 +277,20 @@ theorem joined_threads_need_less :
 
 theorem per_encoder_complete_run : endsClean perEncoder parallelRun = true :=
   MPSVerify.per_encoder_complete_run
-
 theorem global_mutex_complete_run : endsClean globalMutex (life 0 0 0 ++ life 1 1 1) = true :=
   MPSVerify.global_mutex_complete_run
-
 theorem global_mutex_no_parallel_run :
     (globalMutex.replay? .default .distinct .initial parallelRun).isSome = false :=
   MPSVerify.global_mutex_no_parallel_run
-
 theorem per_encoder_encodes_in_parallel : EncodesInParallel .default perEncoder :=
   MPSVerify.per_encoder_encodes_in_parallel
-
 theorem maximality_inhabited : ∃ C : Config, C.Safe ∧ ∃ a b, C.Permits a b :=
   MPSVerify.maximality_inhabited
-
 theorem one_thread_inhabited : ∃ s b, ReachableBy (noLocks .default) 0 s ∧
     s.threads 0 = none ∧ s.mem.impl 0 = some b ∧ s.mem.ready b = true :=
   MPSVerify.one_thread_inhabited
-
 theorem confinement_inhabited : ∃ s, Reachable (noLocks .confinedNoHandlers) s ∧
     ∃ b, s.threads 0 = some ⟨.encode, 0, .loaded b⟩ := MPSVerify.confinement_inhabited
-
 theorem atomic_bodies_inhabited : ∃ s, AtomicReachable (noLocks .default) (fun _ => true) s ∧
     s.mem.impl 0 = some 0 ∧ s.mem.ready 0 = true := MPSVerify.atomic_bodies_inhabited
 

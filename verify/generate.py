@@ -92,14 +92,15 @@ def comment(text: str, width: int = 0) -> str:
     return textwrap.fill(safe, width, break_on_hyphens=False, break_long_words=False)
 
 
-def fault_list(faults: Iterable[str], end: str = "") -> str:
+def fault_list(faults: Iterable[str], start: str = "", end: str = "") -> str:
     """Faults as a Lean list, indented, in lines of 100 columns at most.
 
     Args:
         faults: Some of `verify.spec.FAULTS`.
+        start: What comes before the list.
         end: What follows the list; it is not broken.
     """
-    text = f"[{', '.join(f'.{fault}' for fault in faults)}]" + end.replace(" ", "\u00a0")
+    text = f"{start}[{', '.join(f'.{fault}' for fault in faults)}]" + end.replace(" ", "\u00a0")
     filled = textwrap.fill(text, 96, initial_indent="    ", subsequent_indent="      ")
     return filled.replace("\u00a0", " ")
 

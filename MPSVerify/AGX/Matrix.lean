@@ -25,48 +25,38 @@ handlers are intercepted, the freelist is atomic, callers retain, encoders are s
 -/
 
 theorem noSync.faults_default :
-    ExactFaults .default noSync
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
-      .encoderOverlap] := by decide +kernel
+    ExactFaults .default noSync [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap] := by decide +kernel
 
 theorem globalMutex.faults_default :
-    ExactFaults .default globalMutex
-    [] := by decide +kernel
+    ExactFaults .default globalMutex [] := by decide +kernel
 
 theorem perStream.faults_default :
-    ExactFaults .default perStream
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
-      .encoderOverlap] := by decide +kernel
+    ExactFaults .default perStream [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap] := by decide +kernel
 
 theorem perOp.faults_default :
-    ExactFaults .default perOp
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+    ExactFaults .default perOp [.nullDeref, .staleContext, .uninitialised, .doubleFree,
       .writeAfterFree] := by decide +kernel
 
 theorem perEncoder.faults_default :
-    ExactFaults .default perEncoder
-    [] := by decide +kernel
+    ExactFaults .default perEncoder [] := by decide +kernel
 
 theorem rwLock.faults_default :
-    ExactFaults .default rwLock
-    [.encoderOverlap] := by decide +kernel
+    ExactFaults .default rwLock [.encoderOverlap] := by decide +kernel
 
 theorem lockFree.faults_default :
-    ExactFaults .default lockFree
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
-      .encoderOverlap] := by decide +kernel
+    ExactFaults .default lockFree [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap] := by decide +kernel
 
 theorem perEncoderUnchecked.faults_default :
-    ExactFaults .default perEncoderUnchecked
-    [.nullDeref] := by decide +kernel
+    ExactFaults .default perEncoderUnchecked [.nullDeref] := by decide +kernel
 
 theorem perEncoderRW.faults_default :
-    ExactFaults .default perEncoderRW
-    [.encoderOverlap] := by decide +kernel
+    ExactFaults .default perEncoderRW [.encoderOverlap] := by decide +kernel
 
 theorem striped.faults_default :
-    ExactFaults .default striped
-    [] := by decide +kernel
+    ExactFaults .default striped [] := by decide +kernel
 
 /-! ## handlersBypass
 
@@ -74,50 +64,44 @@ completion handlers tear contexts down without going through the guard
 -/
 
 theorem noSync.faults_handlersBypass :
-    ExactFaults .handlersBypass noSync
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
-      .encoderOverlap] := by decide +kernel
+    ExactFaults .handlersBypass noSync [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap] := by decide +kernel
 
 theorem globalMutex.faults_handlersBypass :
-    ExactFaults .handlersBypass globalMutex
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
+    ExactFaults .handlersBypass globalMutex [.nullDeref, .staleContext, .doubleFree,
+      .writeAfterFree] := by decide +kernel
 
 theorem perStream.faults_handlersBypass :
-    ExactFaults .handlersBypass perStream
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
-      .encoderOverlap] := by decide +kernel
+    ExactFaults .handlersBypass perStream [.nullDeref, .staleContext, .uninitialised,
+      .doubleFree, .lostContext, .writeAfterFree, .encoderOverlap] := by decide +kernel
 
 theorem perOp.faults_handlersBypass :
-    ExactFaults .handlersBypass perOp
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+    ExactFaults .handlersBypass perOp [.nullDeref, .staleContext, .uninitialised, .doubleFree,
       .writeAfterFree] := by decide +kernel
 
 theorem perEncoder.faults_handlersBypass :
-    ExactFaults .handlersBypass perEncoder
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
+    ExactFaults .handlersBypass perEncoder [.nullDeref, .staleContext, .doubleFree,
+      .writeAfterFree] := by decide +kernel
 
 theorem rwLock.faults_handlersBypass :
-    ExactFaults .handlersBypass rwLock
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree,
+    ExactFaults .handlersBypass rwLock [.nullDeref, .staleContext, .doubleFree, .writeAfterFree,
       .encoderOverlap] := by decide +kernel
 
 theorem lockFree.faults_handlersBypass :
-    ExactFaults .handlersBypass lockFree
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
-      .encoderOverlap] := by decide +kernel
+    ExactFaults .handlersBypass lockFree [.nullDeref, .staleContext, .uninitialised,
+      .doubleFree, .lostContext, .writeAfterFree, .encoderOverlap] := by decide +kernel
 
 theorem perEncoderUnchecked.faults_handlersBypass :
-    ExactFaults .handlersBypass perEncoderUnchecked
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
+    ExactFaults .handlersBypass perEncoderUnchecked [.nullDeref, .staleContext, .doubleFree,
+      .writeAfterFree] := by decide +kernel
 
 theorem perEncoderRW.faults_handlersBypass :
-    ExactFaults .handlersBypass perEncoderRW
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree,
-      .encoderOverlap] := by decide +kernel
+    ExactFaults .handlersBypass perEncoderRW [.nullDeref, .staleContext, .doubleFree,
+      .writeAfterFree, .encoderOverlap] := by decide +kernel
 
 theorem striped.faults_handlersBypass :
-    ExactFaults .handlersBypass striped
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
+    ExactFaults .handlersBypass striped [.nullDeref, .staleContext, .doubleFree,
+      .writeAfterFree] := by decide +kernel
 
 /-! ## racyFreelist
 
@@ -125,48 +109,42 @@ the driver's context freelist is read and claimed in two steps
 -/
 
 theorem noSync.faults_racyFreelist :
-    ExactFaults .racyFreelist noSync
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
-      .encoderOverlap] := by decide +kernel
+    ExactFaults .racyFreelist noSync [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap] := by decide +kernel
 
 theorem globalMutex.faults_racyFreelist :
-    ExactFaults .racyFreelist globalMutex
-    [] := by decide +kernel
+    ExactFaults .racyFreelist globalMutex [] := by decide +kernel
 
 theorem perStream.faults_racyFreelist :
-    ExactFaults .racyFreelist perStream
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
-      .encoderOverlap] := by decide +kernel
+    ExactFaults .racyFreelist perStream [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap] := by decide +kernel
 
 theorem perOp.faults_racyFreelist :
-    ExactFaults .racyFreelist perOp
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+    ExactFaults .racyFreelist perOp [.nullDeref, .staleContext, .uninitialised, .doubleFree,
       .writeAfterFree] := by decide +kernel
 
 theorem perEncoder.faults_racyFreelist :
-    ExactFaults .racyFreelist perEncoder
-    [.staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
+    ExactFaults .racyFreelist perEncoder [.staleContext, .doubleFree,
+      .writeAfterFree] := by decide +kernel
 
 theorem rwLock.faults_racyFreelist :
-    ExactFaults .racyFreelist rwLock
-    [.encoderOverlap] := by decide +kernel
+    ExactFaults .racyFreelist rwLock [.encoderOverlap] := by decide +kernel
 
 theorem lockFree.faults_racyFreelist :
-    ExactFaults .racyFreelist lockFree
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
-      .encoderOverlap] := by decide +kernel
+    ExactFaults .racyFreelist lockFree [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap] := by decide +kernel
 
 theorem perEncoderUnchecked.faults_racyFreelist :
-    ExactFaults .racyFreelist perEncoderUnchecked
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
+    ExactFaults .racyFreelist perEncoderUnchecked [.nullDeref, .staleContext, .doubleFree,
+      .writeAfterFree] := by decide +kernel
 
 theorem perEncoderRW.faults_racyFreelist :
-    ExactFaults .racyFreelist perEncoderRW
-    [.staleContext, .doubleFree, .writeAfterFree, .encoderOverlap] := by decide +kernel
+    ExactFaults .racyFreelist perEncoderRW [.staleContext, .doubleFree, .writeAfterFree,
+      .encoderOverlap] := by decide +kernel
 
 theorem striped.faults_racyFreelist :
-    ExactFaults .racyFreelist striped
-    [.staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
+    ExactFaults .racyFreelist striped [.staleContext, .doubleFree,
+      .writeAfterFree] := by decide +kernel
 
 /-! ## noRetain
 
@@ -174,48 +152,38 @@ callers do not own a reference while they send a message
 -/
 
 theorem noSync.faults_noRetain :
-    ExactFaults .noRetain noSync
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
-      .encoderOverlap, .deadDispatch] := by decide +kernel
+    ExactFaults .noRetain noSync [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap, .deadDispatch] := by decide +kernel
 
 theorem globalMutex.faults_noRetain :
-    ExactFaults .noRetain globalMutex
-    [.deadDispatch] := by decide +kernel
+    ExactFaults .noRetain globalMutex [.deadDispatch] := by decide +kernel
 
 theorem perStream.faults_noRetain :
-    ExactFaults .noRetain perStream
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
-      .encoderOverlap, .deadDispatch] := by decide +kernel
+    ExactFaults .noRetain perStream [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap, .deadDispatch] := by decide +kernel
 
 theorem perOp.faults_noRetain :
-    ExactFaults .noRetain perOp
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .writeAfterFree,
-      .deadDispatch] := by decide +kernel
+    ExactFaults .noRetain perOp [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .writeAfterFree, .deadDispatch] := by decide +kernel
 
 theorem perEncoder.faults_noRetain :
-    ExactFaults .noRetain perEncoder
-    [.deadDispatch] := by decide +kernel
+    ExactFaults .noRetain perEncoder [.deadDispatch] := by decide +kernel
 
 theorem rwLock.faults_noRetain :
-    ExactFaults .noRetain rwLock
-    [.encoderOverlap, .deadDispatch] := by decide +kernel
+    ExactFaults .noRetain rwLock [.encoderOverlap, .deadDispatch] := by decide +kernel
 
 theorem lockFree.faults_noRetain :
-    ExactFaults .noRetain lockFree
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
-      .encoderOverlap, .deadDispatch] := by decide +kernel
+    ExactFaults .noRetain lockFree [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap, .deadDispatch] := by decide +kernel
 
 theorem perEncoderUnchecked.faults_noRetain :
-    ExactFaults .noRetain perEncoderUnchecked
-    [.nullDeref, .deadDispatch] := by decide +kernel
+    ExactFaults .noRetain perEncoderUnchecked [.nullDeref, .deadDispatch] := by decide +kernel
 
 theorem perEncoderRW.faults_noRetain :
-    ExactFaults .noRetain perEncoderRW
-    [.encoderOverlap, .deadDispatch] := by decide +kernel
+    ExactFaults .noRetain perEncoderRW [.encoderOverlap, .deadDispatch] := by decide +kernel
 
 theorem striped.faults_noRetain :
-    ExactFaults .noRetain striped
-    [.deadDispatch] := by decide +kernel
+    ExactFaults .noRetain striped [.deadDispatch] := by decide +kernel
 
 /-! ## confined
 
@@ -223,44 +191,38 @@ each encoder is used by one thread only; handlers still run on driver threads
 -/
 
 theorem noSync.faults_confined :
-    ExactFaults .confined noSync
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
+    ExactFaults .confined noSync [.nullDeref, .staleContext, .doubleFree,
+      .writeAfterFree] := by decide +kernel
 
 theorem globalMutex.faults_confined :
-    ExactFaults .confined globalMutex
-    [] := by decide +kernel
+    ExactFaults .confined globalMutex [] := by decide +kernel
 
 theorem perStream.faults_confined :
-    ExactFaults .confined perStream
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
+    ExactFaults .confined perStream [.nullDeref, .staleContext, .doubleFree,
+      .writeAfterFree] := by decide +kernel
 
 theorem perOp.faults_confined :
-    ExactFaults .confined perOp
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
+    ExactFaults .confined perOp [.nullDeref, .staleContext, .doubleFree,
+      .writeAfterFree] := by decide +kernel
 
 theorem perEncoder.faults_confined :
-    ExactFaults .confined perEncoder
-    [] := by decide +kernel
+    ExactFaults .confined perEncoder [] := by decide +kernel
 
 theorem rwLock.faults_confined :
-    ExactFaults .confined rwLock
-    [] := by decide +kernel
+    ExactFaults .confined rwLock [] := by decide +kernel
 
 theorem lockFree.faults_confined :
-    ExactFaults .confined lockFree
-    [.nullDeref, .staleContext, .doubleFree, .writeAfterFree] := by decide +kernel
+    ExactFaults .confined lockFree [.nullDeref, .staleContext, .doubleFree,
+      .writeAfterFree] := by decide +kernel
 
 theorem perEncoderUnchecked.faults_confined :
-    ExactFaults .confined perEncoderUnchecked
-    [.nullDeref] := by decide +kernel
+    ExactFaults .confined perEncoderUnchecked [.nullDeref] := by decide +kernel
 
 theorem perEncoderRW.faults_confined :
-    ExactFaults .confined perEncoderRW
-    [] := by decide +kernel
+    ExactFaults .confined perEncoderRW [] := by decide +kernel
 
 theorem striped.faults_confined :
-    ExactFaults .confined striped
-    [] := by decide +kernel
+    ExactFaults .confined striped [] := by decide +kernel
 
 /-! ## confinedNoHandlers
 
@@ -268,43 +230,33 @@ each encoder is used by one thread only and handlers tear nothing down (what MLX
 -/
 
 theorem noSync.faults_confinedNoHandlers :
-    ExactFaults .confinedNoHandlers noSync
-    [] := by decide +kernel
+    ExactFaults .confinedNoHandlers noSync [] := by decide +kernel
 
 theorem globalMutex.faults_confinedNoHandlers :
-    ExactFaults .confinedNoHandlers globalMutex
-    [] := by decide +kernel
+    ExactFaults .confinedNoHandlers globalMutex [] := by decide +kernel
 
 theorem perStream.faults_confinedNoHandlers :
-    ExactFaults .confinedNoHandlers perStream
-    [] := by decide +kernel
+    ExactFaults .confinedNoHandlers perStream [] := by decide +kernel
 
 theorem perOp.faults_confinedNoHandlers :
-    ExactFaults .confinedNoHandlers perOp
-    [] := by decide +kernel
+    ExactFaults .confinedNoHandlers perOp [] := by decide +kernel
 
 theorem perEncoder.faults_confinedNoHandlers :
-    ExactFaults .confinedNoHandlers perEncoder
-    [] := by decide +kernel
+    ExactFaults .confinedNoHandlers perEncoder [] := by decide +kernel
 
 theorem rwLock.faults_confinedNoHandlers :
-    ExactFaults .confinedNoHandlers rwLock
-    [] := by decide +kernel
+    ExactFaults .confinedNoHandlers rwLock [] := by decide +kernel
 
 theorem lockFree.faults_confinedNoHandlers :
-    ExactFaults .confinedNoHandlers lockFree
-    [] := by decide +kernel
+    ExactFaults .confinedNoHandlers lockFree [] := by decide +kernel
 
 theorem perEncoderUnchecked.faults_confinedNoHandlers :
-    ExactFaults .confinedNoHandlers perEncoderUnchecked
-    [] := by decide +kernel
+    ExactFaults .confinedNoHandlers perEncoderUnchecked [] := by decide +kernel
 
 theorem perEncoderRW.faults_confinedNoHandlers :
-    ExactFaults .confinedNoHandlers perEncoderRW
-    [] := by decide +kernel
+    ExactFaults .confinedNoHandlers perEncoderRW [] := by decide +kernel
 
 theorem striped.faults_confinedNoHandlers :
-    ExactFaults .confinedNoHandlers striped
-    [] := by decide +kernel
+    ExactFaults .confinedNoHandlers striped [] := by decide +kernel
 
 end MPSVerify.AGX

@@ -54,23 +54,17 @@ theorem safe_strategies_exactly_two (s : Strategy) :
 /-- **Every strategy is classified**: by the exact set of faults that it can run into, none for the
 safe ones. -/
 theorem all_strategies_classified :
-    ExactFaults .default noSync
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
-      .encoderOverlap] ∧
-    ExactFaults .default globalMutex
-    [] ∧
-    ExactFaults .default perStream
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
-      .encoderOverlap] ∧
-    ExactFaults .default perOp
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .writeAfterFree] ∧
-    ExactFaults .default perEncoder
-    [] ∧
-    ExactFaults .default rwLock
-    [.encoderOverlap] ∧
-    ExactFaults .default lockFree
-    [.nullDeref, .staleContext, .uninitialised, .doubleFree, .lostContext, .writeAfterFree,
-      .encoderOverlap] :=
+    ExactFaults .default noSync [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap] ∧
+    ExactFaults .default globalMutex [] ∧
+    ExactFaults .default perStream [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap] ∧
+    ExactFaults .default perOp [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .writeAfterFree] ∧
+    ExactFaults .default perEncoder [] ∧
+    ExactFaults .default rwLock [.encoderOverlap] ∧
+    ExactFaults .default lockFree [.nullDeref, .staleContext, .uninitialised, .doubleFree,
+      .lostContext, .writeAfterFree, .encoderOverlap] :=
   ⟨noSync.faults_default,
    globalMutex.faults_default,
    perStream.faults_default,

@@ -9,6 +9,7 @@ these functions look at a table of four rows. `Thm/Criterion.lean` proves that t
 
 namespace MPSVerify
 
+/-- Every kind of operation. -/
 def allKinds : List Kind := [.create, .encode, .destroy, .complete]
 
 /-- Can operations of this kind happen at all? -/
@@ -75,6 +76,7 @@ def raceCriterion (env : Env) (σ : LockScheme) : Bool := σ.overlapsTeardown en
 def LockScheme.stealsBlocks (σ : LockScheme) (env : Env) : Bool :=
   !env.atomicFreelist && !σ.excludesAnywhere env .create .create
 
+/-- Every fault. -/
 def allFaults : List Fault := [.nullDeref, .staleContext, .uninitialised, .doubleFree,
   .lostContext, .writeAfterFree, .encoderOverlap, .deadDispatch]
 

@@ -12,10 +12,12 @@ namespace MPSVerify
 /-- A finite map with a default: the first entry for a key counts. -/
 abbrev FMap (α : Type) := List (Nat × α)
 
+/-- The value of a key. -/
 def FMap.get {α : Type} (d : α) : FMap α → Nat → α
   | [], _ => d
   | (b, v) :: m, a => if a = b then v else FMap.get d m a
 
+/-- The map with another value for a key: in place, or at the end. -/
 def FMap.set {α : Type} : FMap α → Nat → α → FMap α
   | [], a, v => [(a, v)]
   | (b, w) :: m, a, v => if a = b then (b, v) :: m else (b, w) :: FMap.set m a v
@@ -46,6 +48,7 @@ def Snapshot.state (f : Snapshot) : State where
   alive := f.alive.get true
   threads := f.threads.get none
 
+/-- Nothing has happened. -/
 def Snapshot.initial : Snapshot := ⟨⟨[], [], []⟩, [], []⟩
 
 /-- `Env.Allows`, as a program. -/
@@ -110,6 +113,7 @@ def Snapshot.free (f : Snapshot) (σ : LockScheme) (env : Env) (c : Client) (o :
       | none => true
       | some b => decide (b.pc = .dispatched) || !σ.blocks env c (b.op entry.1) o
 
+/-- Thread `t` is now at `b`. -/
 def Snapshot.setThread (f : Snapshot) (t : Thread) (b : Option Busy) : Snapshot :=
   { f with threads := f.threads.set t b }
 
