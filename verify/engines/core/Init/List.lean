@@ -96,9 +96,9 @@ def Nodup : List α → Prop := Pairwise (· ≠ ·)
 
 /-! ## Membership -/
 theorem mem_cons_self {a : α} {l : List α} : a ∈ a :: l := .head l
-theorem mem_cons_of_mem {a : α} (y : α) {l : List α} (h : a ∈ l) : a ∈ y :: l := .tail y h
+theorem mem_cons_of_mem (y : α) {a : α} {l : List α} (h : a ∈ l) : a ∈ y :: l := .tail y h
 @[simp] theorem not_mem_nil {a : α} : ¬a ∈ [] := nofun
-@[simp] theorem mem_cons {a b : α} {l : List α} : a ∈ b :: l ↔ a = b ∨ a ∈ l :=
+@[simp] theorem mem_cons {b : α} {l : List α} {a : α} : a ∈ b :: l ↔ a = b ∨ a ∈ l :=
   ⟨fun | .head _ => .inl rfl | .tail _ h => .inr h,
     fun | .inl e => e ▸ .head l | .inr h => .tail b h⟩
 theorem mem_singleton {a b : α} : a ∈ [b] ↔ a = b := by simp
@@ -138,7 +138,7 @@ theorem filter_cons {x : α} {xs : List α} {p : α → Bool} :
     filter p (a :: l) = a :: filter p l := by rw [filter, pa]
 @[simp] theorem filter_cons_of_neg {p : α → Bool} {a : α} {l : List α} (pa : ¬p a) :
     filter p (a :: l) = filter p l := by rw [filter, Bool.of_not_eq_true pa]
-@[simp] theorem mem_filter {x : α} {p : α → Bool} {as : List α} :
+@[simp] theorem mem_filter {p : α → Bool} {as : List α} {x : α} :
     x ∈ filter p as ↔ x ∈ as ∧ p x := by
   induction as with
   | nil => simp
