@@ -378,7 +378,7 @@ def test_a_compiled_module_swapped_for_another(
     assert prove(None, engine).verdict is Verdict.PROVED
     honest = index_of(cache, "MPSVerify.AGX.Fixed")
     template = (tree / TEMPLATE).read_text()
-    edit(TEMPLATE, SAFE_THEOREM, "theorem {{ s.theorem }} : True :=\n  trivial\n")
+    edit(TEMPLATE, SAFE_THEOREM, "theorem {{ s.theorem }} : True :=\n  True.intro\n")
     prove(None, engine)
     weak = [e for p, e in index_of(cache, "MPSVerify.AGX.Fixed").items() if p not in honest]
     assert weak, "the weakened module compiles"

@@ -108,7 +108,7 @@ def test_comments_are_wrapped() -> None:
 def test_files(templates: Path, out: Path) -> None:
     files = generate.files(specs.load(), out, templates)
     own = ["Race", "Fixed", "PerStreamMutex", "PerOpMutex", "PerEncoderMutex", "RWLock", "LockFree"]
-    modules = sorted([*own, "Table", "Environments"])
+    modules = sorted([*own, "Extensions", "Table", "Environments"])
     assert {path.as_posix() for path in files} == {
         "MPSVerify.lean",
         "MPSVerify/AGX.lean",
@@ -286,7 +286,9 @@ type_of_main = Callable[..., int]
 def main(templates: Path, monkeypatch: pytest.MonkeyPatch) -> type_of_main:
     """The command with the templates of this file."""
     monkeypatch.setattr(
-        generate, "render", lambda spec, _=None, real=generate.render: real(spec, templates)
+        generate,
+        "render",
+        lambda spec, *_, real=generate.render: real(spec, templates),
     )
 
     def run(*arguments: str | Path) -> int:

@@ -359,8 +359,15 @@ def test_ctrl_c_leaves_no_process() -> None:
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors.strip().splitlines()[-1] == "verify: interrupted"
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+    # A compiler that was at work ends by itself, and the system has to reap it.
+    for _ in range(100):
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("a process of the group is still there after 10 s")
 
 
 def test_metal_is_undetermined_without_macos(verify: type_of_run) -> None:

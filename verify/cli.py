@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -126,6 +128,28 @@ def run(arguments: Sequence[str]) -> int:
         The exit code.  Every error has been reported on standard error, in one line unless it is
         a defect of this program.
     """
+    interrupts: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        # Kept as well: an exception that is raised inside a ctypes callback is lost, and a child
+        # that the same key press ended looks like a compiler that fails.
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, interrupt) if main_thread else None
+    try:
+        code = _run(arguments)
+    finally:
+        if main_thread:
+            signal.signal(signal.SIGINT, before)
+    if interrupts and code != _INTERRUPTED:
+        return _report("interrupted", _INTERRUPTED)
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """`run`, if nobody interrupts."""
     json_output = False
     try:
         # Not click's own `main`: it ends usage errors with 2 and a closed pipe with 1, which
