@@ -7,21 +7,19 @@ shown only if Lean's kernel has accepted it.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from verify import claims, options, resources, views
+from verify import claims, options, project, views
 from verify import prove as gate
 from verify import spec as specs
-from verify.claims import Claim, Line
+from verify.claims import Claim
 from verify.engines.base import Engine
 from verify.prove import Row
-from verify.spec import FLAGS, KINDS, Environment, LockScheme, Spec, Strategy
+from verify.spec import FLAGS, KINDS, Environment, LockScheme, Strategy
 from verify.trace import Trace, steps_text
 from verify.verdict import Verdict, combine
 from verify.views import Counterexample
@@ -210,7 +208,7 @@ def explain(name: str, spec_path: Path | None, engine: Engine) -> Explanation:
         },
         **{flag: _faults_claim(strategy, env, faults[flag]) for flag, env in without.items()},
     }
-    confirmed = _confirmed(asked, result.spec, engine)
+    confirmed = project.confirmed(engine, asked)
     problems = [f"Lean did not confirm: {asked[key].english}" for key in asked.keys() - confirmed]
 
     def run_of(what: str) -> Run | None:
@@ -253,37 +251,6 @@ def _faults_claim(strategy: Strategy, environment: Environment, faults: Sequence
     )
     english = f"{strategy.name}, {environment.name}: exactly {', '.join(faults) or 'no fault'}"
     return Claim(strategy.name, "faults", None, claims.AGX, statement, english, environment.name)
-
-
-def _confirmed(asked: Mapping[str, Claim], spec: Spec, engine: Engine) -> set[str]:
-    """Those of the claims that Lean's kernel accepts, proved by evaluation."""
-    with _project(spec, engine) as project:
-        keys = list(asked)
-        lines = [Line(claim, by_theorem=False) for claim in asked.values()]
-        build = gate._build(project, engine, lines, [], None)
-        if not build.ok:
-            lines, failed = gate._settle(project, engine, lines)
-            true = [i for i, line in enumerate(lines) if i not in failed and not line.negated]
-            keys, lines = [keys[i] for i in true], [lines[i] for i in true]
-            build = gate._build(project, engine, lines, [], None)
-        return set(keys) if gate._audit(engine, build, lines, []).ok else set()
-
-
-@contextmanager
-def _project(spec: Spec, engine: Engine) -> Iterator[gate._Project]:
-    """What a claim that is proved by evaluation needs: no generated module."""
-    with tempfile.TemporaryDirectory(prefix="verify-explain-") as scratch:
-        root = Path(scratch)
-        if engine.name == "lake":  # which builds in place, so that the next time it is quick
-            from verify.engines import leanlib
-
-            root = leanlib.cache_dir() / "lake" / "explain"
-        source = resources.root()
-        files = [source / "lakefile.lean", source / "lean-toolchain"]
-        for part in gate._HAND_WRITTEN:
-            files += (source / "MPSVerify" / part).rglob("*.lean")
-        gate._write(root, {f.relative_to(source): f.read_text(encoding="utf-8") for f in files})
-        yield gate._Project(root, spec, shipped=False)
 
 
 def _run(run: Counterexample, strategy: Strategy, environment: Environment) -> Run:

@@ -9,7 +9,6 @@ audit has accepted.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,21 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from verify import claims, generate, resources, views
+from verify import project as projects
 from verify import spec as specs
 from verify.claims import GATE, Claim, Line
-from verify.engines.base import Audit, Build, Engine, ModuleResult
+from verify.engines.base import Audit, Engine, ModuleResult
 from verify.errors import EngineMissing, VerifyError
 from verify.spec import Spec, Strategy
 from verify.verdict import Verdict, combine
 
-_HAND_WRITTEN = ("Spec", "Thm")
-"""The parts of `MPSVerify/` that every spec is proved with."""
-
 _OWN = ("Theory",)
-"""The parts that are about the shipped strategies."""
-
-_ROUNDS = 3
-"""A claim is tried as it stands, then negated, then given up."""
+"""The parts of `MPSVerify/` that are about the shipped strategies."""
 
 
 @dataclass(frozen=True)
@@ -183,40 +177,22 @@ def prove(
 
 @contextmanager
 def _assembled(spec: Spec, shipped: bool, engine: Engine) -> Iterator[_Project]:
-    """The project for a spec; lake's stays in the cache, so that it builds what changed only."""
-    with tempfile.TemporaryDirectory(prefix="verify-prove-") as scratch:
-        root = Path(scratch)
-        if engine.name == "lake":
-            from verify.engines import leanlib
-
-            root = leanlib.cache_dir() / "lake" / ("shipped" if shipped else "spec")
-        source = resources.root()
-        wanted = {
-            path.relative_to(source): path.read_text(encoding="utf-8")
-            for part in (*_HAND_WRITTEN, *(_OWN if shipped else ()))
-            for path in sorted((source / "MPSVerify" / part).rglob("*.lean"))
-        }
+    """The project for a spec."""
+    with projects.directory(engine, "shipped" if shipped else "spec") as root:
         if shipped:
-            path = source / "MPSVerify" / "Claims.lean"
-            wanted[path.relative_to(source)] = path.read_text(encoding="utf-8")
-        for name in ("lakefile.lean", "lean-toolchain"):
-            wanted[Path(name)] = (source / name).read_text(encoding="utf-8")
-        _write(root, wanted)
+            wanted = projects.sources((*projects.MODEL, *_OWN), ["Claims.lean"])
+        else:
+            wanted = projects.sources()
+        projects.write(root, wanted)
         context = views.context(spec)
         generated = generate.files(spec, root, context=context)
+        source = resources.root()
         if shipped and resources.is_checkout() and generate.compare(generated, source):
             raise VerifyError(
                 f"{source / 'MPSVerify'}: not what {spec.path.name} implies; run `verify generate`"
             )
-        _write(root, generated)
+        projects.write(root, generated)
         yield _Project(root, spec, shipped, {view.name: view for view in context["all_strategies"]})
-
-
-def _write(root: Path, wanted: Mapping[Path, str]) -> None:
-    for path, text in wanted.items():
-        target = root / path
-        if not target.is_file() or target.read_text(encoding="utf-8") != text:
-            generate.write_file(target, text)
 
 
 def _judge(
@@ -228,20 +204,20 @@ def _judge(
     restated = (
         claims.restated(project.root / "MPSVerify" / "Claims.lean") if project.shipped else []
     )
-    build = _build(project, engine, lines, project.roots(), progress)
+    build = projects.build(project.root, engine, lines, project.roots(), progress)
     errors: list[str] = []
-    broken = {m.module: m for m in build.modules if _complaint(m) is not None}
+    broken = {m.module: m for m in build.modules if projects.complaint(m) is not None}
     failed: dict[int, str] = {}
     unjudged: list[tuple[str, str]] = []
     if not build.ok:
         # Something is wrong: judge claim by claim, and tell a false claim from a broken module.
         lines = [Line(line.claim, by_theorem=line.claim.module not in broken) for line in lines]
-        lines, failed = _settle(project, engine, lines)
+        lines, failed = projects.settle(project.root, engine, lines)
         unjudged, restated = restated, []
     kept = [line for index, line in enumerate(lines) if index not in failed]
     if not build.ok:
-        build = _build(project, engine, kept, [], None)
-    audit = _audit(engine, build, kept, restated)
+        build = projects.build(project.root, engine, kept)
+    audit = projects.audit(engine, build, kept, restated)
     errors += [*audit.errors, *audit.findings]
     judged = _verdicts(project, lines, failed, kept, audit, broken)
     errors += _unexplained(judged, broken)
@@ -257,71 +233,6 @@ def _judge(
         audit.constants,
         build.modules,
     )
-
-
-def _build(
-    project: _Project,
-    engine: Engine,
-    lines: Sequence[Line],
-    roots: Sequence[str],
-    progress: Callable[[ModuleResult], None] | None,
-) -> Build:
-    source, _ = claims.gate_module(lines)
-    _write(project.root, {Path("MPSVerify/Gate.lean"): source})
-    return engine.build(project.root, [*roots, GATE], progress)
-
-
-def _complaint(module: ModuleResult) -> str | None:
-    """The first error of a module, if it has one."""
-    errors = [str(m) for m in module.messages if m.severity == "error"]
-    return errors[0] if errors else None
-
-
-def _settle(
-    project: _Project, engine: Engine, lines: list[Line]
-) -> tuple[list[Line], dict[int, str]]:
-    """Find, for each line, the form that Lean accepts: as it stands or negated.
-
-    Returns:
-        The lines in their last form, and why each line that was given up failed.
-    """
-    failed: dict[int, str] = {}
-    for _ in range(_ROUNDS):
-        kept = [index for index in range(len(lines)) if index not in failed]
-        source, _ = claims.gate_module([lines[index] for index in kept])
-        build = _build(project, engine, [lines[index] for index in kept], [], None)
-        gate = next((m for m in build.modules if m.module == GATE), None)
-        if gate is None or (not gate.ok and _complaint(gate) is None):
-            return lines, dict.fromkeys(range(len(lines)), "the gate's module was not judged")
-        if gate.ok:
-            return lines, failed
-        first = claims.first_line(source)
-        complaints: dict[int, str] = {}  # a line may have several
-        for message in gate.messages:
-            if message.severity != "error":
-                continue
-            place = message.line - first
-            if not 0 <= place < len(kept):
-                return lines, {i: str(message) for i in range(len(lines))}
-            complaints.setdefault(kept[place], message.text)
-        for index, text in complaints.items():
-            line = lines[index]
-            if line.by_theorem:
-                failed[index] = f"{line.claim.theorem} does not prove it: {text}"
-            elif line.negated:
-                failed[index] = "neither the claim nor its negation could be decided"
-            else:
-                lines[index] = Line(line.claim, negated=True, by_theorem=False)
-    return lines, {i: failed.get(i, "undecided") for i in range(len(lines))}
-
-
-def _audit(
-    engine: Engine, build: Build, lines: Sequence[Line], restated: Sequence[tuple[str, str]]
-) -> Audit:
-    _, names = claims.gate_module(lines)
-    own = [line.claim.theorem for line in lines if line.by_theorem and line.claim.theorem]
-    named = [name for pair in restated for name in pair]
-    return engine.audit(build, [*names, *dict.fromkeys([*own, *named])], restated)
 
 
 def _verdicts(
@@ -378,7 +289,7 @@ def _unexplained(
     """
     false = {j.claim.module for own in judged.values() for j in own if j.verdict is Verdict.REFUTED}
     return [
-        f"{name} fails: {_complaint(module)}"
+        f"{name} fails: {projects.complaint(module)}"
         for name, module in broken.items()
         if name not in (*false, GATE) and not _skipped(module)
     ]
@@ -407,7 +318,9 @@ def _with_broken_modules(
     result = {}
     for strategy, own in judged.items():
         result[strategy] = [
-            Judged(j.claim, Verdict.ERROR, reason=f"its module fails: {_complaint(broken[m])}")
+            Judged(
+                j.claim, Verdict.ERROR, reason=f"its module fails: {projects.complaint(broken[m])}"
+            )
             if (m := j.claim.module) in broken and m not in explained and not _skipped(broken[m])
             else j
             for j in own
@@ -480,8 +393,8 @@ def _explained(project: _Project, engine: Engine, rows: Sequence[Row]) -> tuple[
         for name, run in runs.items()
     ]
     lines = [Line(claim, by_theorem=False) for claim in asked]
-    build = _build(project, engine, lines, [], None)
-    if not _audit(engine, build, lines, []).ok:
+    build = projects.build(project.root, engine, lines)
+    if not projects.audit(engine, build, lines).ok:
         return tuple(rows)
     return tuple(
         replace(row, counterexample=_steps(row.strategy, project.spec, runs[row.strategy.name]))

@@ -8,14 +8,13 @@ trace.  They are computed here, and believed by nobody: a wrong one makes its th
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from verify import claims, options, resources, trace, views
+from verify import claims, options, project, trace, views
 from verify import spec as specs
 from verify.engines.base import Engine
 from verify.errors import VerifyError
@@ -208,17 +207,8 @@ def replay(
     source = lean_module(
         labels, scheme, environment, run.bounds, fault, divergence.event if divergence else None
     )
-    with tempfile.TemporaryDirectory(prefix="verify-replay-") as scratch:
-        root = Path(scratch)
-        data = resources.root()
-        for part in ("Spec", "Thm"):
-            for path in (data / "MPSVerify" / part).rglob("*.lean"):
-                target = root / path.relative_to(data)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(path.read_bytes())
-        for name in ("lakefile.lean", "lean-toolchain"):
-            (root / name).write_bytes((data / name).read_bytes())
-        (root / "MPSVerify" / "Recorded.lean").write_text(source, encoding="utf-8")
+    with project.directory(engine, "replay") as root:
+        project.write(root, {**project.sources(), Path("MPSVerify/Recorded.lean"): source})
         build = engine.build(root, [MODULE])
         audit = engine.audit(build, [f"{MODULE}.accepted"], [])
     module = next((m for m in build.modules if m.module == MODULE), None)
