@@ -234,6 +234,33 @@ def test_a_warm_build_writes_nothing(engine: EmbeddedEngine, project: Project) -
     assert {p: p.stat().st_mtime_ns for p in engine.cache.rglob("*")} == before
 
 
+def test_what_nobody_uses_is_removed_with_the_next_core(mini: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+
+    def fresh() -> EmbeddedEngine:
+        return EmbeddedEngine(core=mini, generate=False, cache=cache)
+
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "M.lean").write_text("theorem t : True := True.intro\n")
+    built = fresh().build(project, ["M"])
+    assert built.ok, texts(built)
+    for path in cache.rglob("*"):
+        os.utime(path, (0, 0))
+    # Used again: kept, though it is old.
+    assert cached(fresh().build(project, ["M"])) == {"M": True}
+    before = {path for path in cache.rglob("*") if path.suffix in (".olean", ".json")}
+    (cache / "index" / "forgotten.json").write_text("{}")
+    os.utime(cache / "index" / "forgotten.json", (0, 0))
+    (cache / "core" / "forgotten").mkdir()
+    os.utime(cache / "core" / "forgotten", (0, 0))
+    (mini / "Init.lean").write_text("prelude\nimport Init.Prelude\n\n-- another version\n")
+    fresh().core()
+    after = {path for path in cache.rglob("*") if path.suffix in (".olean", ".json")}
+    assert before < after
+    assert not list(cache.rglob("forgotten*"))
+
+
 @pytest.mark.parametrize(
     ("files", "reason"),
     [

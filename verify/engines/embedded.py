@@ -9,12 +9,15 @@ worst do the same work twice.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +36,10 @@ RECIPE: Final = 1
 
 WORKERS: Final = 2
 """Modules compiled at once; each takes 150 to 250 MB."""
+
+UNUSED: Final = 30 * 24 * 3600.0
+"""Seconds after which an entry of the cache that nobody used is removed, when a new core library
+is built (after an upgrade, that is).  Times decide what is kept, never what is believed."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,8 @@ class Store:
             if entry["module"] != module or leanlib.sha256_of(olean) != entry["sha256"]:
                 return None
             messages = tuple(Message(*m) for m in entry["messages"])
+            _touch(self._index / f"{key}.json")
+            _touch(olean)
             result = ModuleResult(
                 module, True, True, float(entry["seconds"]), float(entry["peak_mb"]), messages
             )
@@ -108,6 +117,36 @@ class Store:
         except OSError as error:
             raise unwritable(error, olean) from error
         return _Compiled(result, olean, digest)
+
+
+def _touch(path: Path) -> None:
+    """Note, once a day, that an entry was used."""
+    with contextlib.suppress(OSError):  # a cache of somebody else's keeps its own times
+        if abs(time.time() - path.stat().st_mtime) > 24 * 3600.0:
+            os.utime(path)
+
+
+def prune(cache: Path, keep: Path, now: float) -> int:
+    """Remove from a cache what was not used for a month.
+
+    Args:
+        cache: The engine's cache directory.
+        keep: The core library in use.
+        now: Seconds since the epoch.
+
+    Returns:
+        How many entries were removed.  One that is needed again is made again.
+    """
+    entries = [path for part in ("index", "objects", "audits") for path in (cache / part).glob("*")]
+    entries += [path for path in (cache / "core").glob("*") if path.is_dir() and path != keep]
+    removed = 0
+    for path in entries:
+        with contextlib.suppress(OSError):  # gone already, or somebody else's
+            if now - path.stat().st_mtime < UNUSED:
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            removed += 1
+    return removed
 
 
 def unwritable(error: OSError, path: Path) -> VerifyError:
@@ -256,6 +295,7 @@ class EmbeddedEngine:
                 hashes[module] = leanlib.sha256_of(files[module])
                 if hashes[module] != digest:
                     return None
+            _touch(directory)
             return (files, hashes) if "Init" in files else None
         except (OSError, ValueError, AttributeError, TypeError):
             return None
@@ -290,6 +330,7 @@ class EmbeddedEngine:
             if directory.exists():  # damaged: _read_core has refused it
                 shutil.rmtree(directory)
             final.replace(directory)
+        prune(self._cache, directory, time.time())
 
     def bindings(self) -> dict[str, str]:
         """The generated modules, from a child process that reads the library.
