@@ -78,24 +78,20 @@ theorem Reachable.visits (h : Reachable C s) {t x} (hx : s.threads t = some x) :
       · rw [State.setThread_ne _ _ h] at hx; exact ih hx
     | drop _ _ => exact ih hx
 
-/-- Some busy thread can take a step of its operation. -/
-def CanGoOn (C : Config) (s : State) : Prop :=
-  ∃ l s' t x, l.Works ∧ l.thread? = some t ∧ s.threads t = some x ∧ Step C s l s'
-
-/-- A thread past its acquire can go on, or its next step is a fault. -/
-theorem Reachable.goes_on (hr : Reachable C s) {t k e pc} (ht : s.threads t = some ⟨k, e, pc⟩)
-    (hp : pc ≠ .dispatched) :
-    CanGoOn C s ∨ ∃ f, Faulty C f s := by
+/-- A thread past its acquire is finished, or its body can go on, or its next step is a fault. -/
+theorem Reachable.body_goes_on (hr : Reachable C s) {t k e pc}
+    (ht : s.threads t = some ⟨k, e, pc⟩) (hp : pc ≠ .dispatched) :
+    pc = .finished ∨ (∃ pc' m', Body C e k pc s.mem pc' m') ∨ ∃ f, BodyFault C e f k pc s.mem := by
   have go : ∀ {pc' m'}, Body C e k pc s.mem pc' m' →
-      CanGoOn C s ∨ ∃ f, Faulty C f s :=
-    fun hb => Or.inl ⟨.body t _, _, t, _, trivial, rfl, ht, .body ht hb⟩
+      pc = .finished ∨ (∃ pc' m', Body C e k pc s.mem pc' m') ∨ ∃ f, BodyFault C e f k pc s.mem :=
+    fun hb => Or.inr (Or.inl ⟨_, _, hb⟩)
   have fail : ∀ {f}, BodyFault C e f k pc s.mem →
-      CanGoOn C s ∨ ∃ f, Faulty C f s :=
-    fun hf => Or.inr ⟨_, .body ht hf⟩
+      pc = .finished ∨ (∃ pc' m', Body C e k pc s.mem pc' m') ∨ ∃ f, BodyFault C e f k pc s.mem :=
+    fun hf => Or.inr (Or.inr ⟨_, hf⟩)
   have hv := hr.visits ht
   cases pc with
   | dispatched => exact absurd rfl hp
-  | finished => exact Or.inl ⟨.release t, _, t, _, trivial, rfl, ht, .release ht⟩
+  | finished => exact Or.inl rfl
   | entered =>
     cases hi : s.mem.impl e with
     | none =>
@@ -157,6 +153,20 @@ theorem Reachable.goes_on (hr : Reachable C s) {t k e pc} (ht : s.threads t = so
       by_cases ho : s.mem.owner b = some e
       · exact go (.init ho)
       · exact fail (.initForeign ho)
+
+/-- Some busy thread can take a step of its operation. -/
+def CanGoOn (C : Config) (s : State) : Prop :=
+  ∃ l s' t x, l.Works ∧ l.thread? = some t ∧ s.threads t = some x ∧ Step C s l s'
+
+/-- A thread past its acquire can go on, or its next step is a fault. -/
+theorem Reachable.goes_on (hr : Reachable C s) {t k e pc} (ht : s.threads t = some ⟨k, e, pc⟩)
+    (hp : pc ≠ .dispatched) :
+    CanGoOn C s ∨ ∃ f, Faulty C f s := by
+  rcases hr.body_goes_on ht hp with h | ⟨_, _, hb⟩ | ⟨f, hf⟩
+  · subst h
+    exact Or.inl ⟨.release t, _, t, _, trivial, rfl, ht, .release ht⟩
+  · exact Or.inl ⟨.body t _, _, t, _, trivial, rfl, ht, .body ht hb⟩
+  · exact Or.inr ⟨f, .body ht hf⟩
 
 /-- **Progress**: while a thread is busy, some busy thread can go on with its operation, or a fault
 is there. So no locks taken in one step can deadlock. (Over all threads it would be trivial: an idle
