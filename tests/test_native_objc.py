@@ -17,9 +17,11 @@ from unittest.mock import MagicMock
 import pytest
 from conftest import type_of_run
 
-from verify import audit_selectors, macos, native, resources, spec
+from verify import audit_selectors, native, resources, spec
 from verify.errors import EngineMissing, VerifyError
 from verify.verdict import Verdict
+
+pytest_plugins = ["mac_fixtures"]
 
 SPEC = spec.load()
 TABLE = resources.root() / "native" / audit_selectors.TABLE
@@ -60,6 +62,34 @@ def test_the_control_arm_is_not_empty(executable: Path) -> None:
     found = _run(executable, guarded=0, operations=11_000)
     assert found["intercepted"] == 0
     assert found["faults"]["nullDeref"] > 0
+
+
+@pytest.mark.parametrize("strategy", ["perEncoder", "rwLock", "lockFree"])
+def test_teardowns_in_handlers_are_completions(executable: Path, strategy: str) -> None:
+    """What a handler ends is of the kind `complete`, whether it is the driver's or a client's.
+
+    The driver's own calls destroyImpl; a client's is a block that calls endEncoding, and
+    destroyImpl inside.  lockFree holds no lock by which a nested call could be told.
+    """
+    found = _run(executable, strategy=strategy, operations=11_000)
+    assert found["in_blocks"] > 100
+    assert found["handlers"] > 100
+    assert found["completes"] == found["handlers"] + 2 * found["in_blocks"]
+    assert found["live_blocks"] == 0
+
+
+@pytest.mark.slow
+def test_an_unwrapped_handler_is_seen(tmp_path: Path) -> None:
+    source = tmp_path / "native"
+    shutil.copytree(resources.root() / "native", source)
+    table = source / audit_selectors.TABLE
+    text = table.read_text(encoding="utf-8")
+    planted = text.replace('"addCompletedHandler:", handler', '"addCompletedHandler:", pass')
+    assert planted != text
+    table.write_text(planted, encoding="utf-8")
+    executable = native.build(native.OBJC, SPEC, source)
+    found = _run(executable, strategy="perEncoder", operations=11_000)
+    assert found["completes"] == found["handlers"]
 
 
 def test_installing_twice_changes_nothing(executable: Path) -> None:
@@ -157,7 +187,7 @@ def test_ctypes_installs_the_guard(
         f"guard = ctypes.CDLL({str(guard_library)!r})\n"
         "guard.mpsv_guard_install.restype = ctypes.c_int64\n"
         f"print(guard.mpsv_guard_install({strategy}))\n"
-        "statistics = (ctypes.c_uint64 * 10)()\n"
+        "statistics = (ctypes.c_uint64 * 14)()\n"
         "guard.mpsv_guard_statistics(statistics)\n"
         "print(sum(statistics))\n"
     )
@@ -192,22 +222,20 @@ def test_assertion_mode_aborts_on_an_unguarded_call(guard_library: Path) -> None
         assert ("unguarded call" in done.stderr) == (mode == "1")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("architecture", macos.ARCHITECTURES)
-def test_the_guard_compiles_and_links_for_macos(tmp_path: Path, architecture: str) -> None:
-    magic = b"\xcf\xfa\xed\xfe"
-    cpu = {"aarch64": 0x0100000C, "x86_64": 0x01000007}[architecture]
-    try:
-        guard = macos.build(native.GUARD, architecture, SPEC, tmp_path / "libmpsv_guard.dylib")
-    except EngineMissing as missing:
-        pytest.skip(str(missing))
-    assert guard.read_bytes()[:8] == magic + cpu.to_bytes(4, "little")
-    headers = os.environ.get("METAL_CPP")
-    if headers is None:
-        pytest.skip("METAL_CPP does not name metal-cpp's directory Metal")
-    metal = tmp_path / "mpsv_metal"
-    macos.build(native.METAL, architecture, SPEC, metal, Path(headers).parent)
-    assert metal.read_bytes()[:8] == magic + cpu.to_bytes(4, "little")
+def test_python_installs_the_guard(guard_library: Path) -> None:
+    assert guard_library.is_file()
+    code = (
+        "from verify import guard\n"
+        "print(guard.install('rwLock'), guard.install(), sum(guard.statistics().values()))\n"
+        "guard.install('nobody')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["0", "0", "0"]
+    assert "the guard knows no strategy 'nobody'; use one of noSync, globalMutex" in done.stderr
+    done = subprocess.run(
+        [sys.executable, "-m", "verify.guard"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{guard_library}\n"
 
 
 # --- The table ---------------------------------------------------------------------------------
@@ -227,11 +255,9 @@ def test_the_table_covers_the_encoders() -> None:
         assert protocol == "CommandBuffer" or role in ("encode", "destroy")
 
 
-def test_the_table_is_what_metal_cpp_says() -> None:
-    headers = os.environ.get("METAL_CPP")
-    if headers is None:
-        pytest.skip("METAL_CPP does not name metal-cpp's directory Metal")
-    rows = audit_selectors.selectors(Path(headers))
+@pytest.mark.slow
+def test_the_table_is_what_metal_cpp_says(metal_cpp: Path) -> None:
+    rows = audit_selectors.selectors(metal_cpp / "Metal")
     assert audit_selectors.render(rows) == TABLE.read_text(encoding="utf-8")
 
 
@@ -272,17 +298,17 @@ def test_signatures_are_compared_by_what_is_passed(
     ]  # fmt: skip
 
 
-def test_every_signature_is_the_one_that_pyobjc_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_every_signature_is_the_one_that_pyobjc_knows(
+    monkeypatch: pytest.MonkeyPatch, pyobjc_metadata: Path
+) -> None:
     """Two sources that were made independently: Apple's metal-cpp, and PyObjC's metadata."""
-    metadata = os.environ.get("PYOBJC_METAL")
-    if metadata is None:
-        pytest.skip("PYOBJC_METAL does not name pyobjc-framework-Metal's _metadata.py")
     known: dict[str, Any] = {}
     stub = MagicMock()
     stub.arch = "arm64"
     stub.registerMetaDataForSelector = lambda _, name, data: known.update({name.decode(): data})
     monkeypatch.setitem(sys.modules, "objc", stub)
-    runpy.run_path(metadata)
+    runpy.run_path(str(pyobjc_metadata))
     pattern = re.compile(r'MPSV_SELECTOR\(\w+, "([^"]+)", \w+, ([^)]*)\)')
     rows = pattern.findall(TABLE.read_text(encoding="utf-8"))
     assert len(rows) > 100

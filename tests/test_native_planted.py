@@ -85,7 +85,7 @@ BUGS = (
         "calls dropped on live encoders",
         "core/guard.cpp",
         "admitted_ = guard.options_.alive(object, guard.options_.user);",
-        "admitted_ = thread_.counters.calls.read() % 7 != 0 &&\n"
+        "admitted_ = thread_.counters.calls[1].read() % 7 != 0 &&\n"
         "                    guard.options_.alive(object, guard.options_.user);",
         "skipped calls with a live context",
     ),

@@ -9,8 +9,8 @@ import pytest
 from verify import native, spec
 from verify.campaign import DEEP, programs, run_programs
 from verify.errors import VerifyError
-from verify.explore import PackedModel, edges_of
-from verify.semantics import CRASHING, Bounds
+from verify.explore import PackedModel
+from verify.semantics import CRASHING, Bounds, Event
 from verify.spec import Strategy
 
 SPEC = spec.load()
@@ -90,19 +90,22 @@ def _compare_graphs(library: native.Library, name: str, environment: str, bounds
         graph = opened.graph()
     packed = PackedModel(scheme, env, bounds)
     words = [packed.packing.pack(state) for state in graph.states]
-    ours = {(words[source], event, words[target]) for source, event, target in graph.edges}
-    theirs = set(edges_of(packed))
-    assert len(theirs) > 1000
-    assert ours - theirs == set()
-    assert theirs - ours == set()
-    crashes = {(words[state], thread, fault) for state, thread, fault in graph.faults}
-    expected = {
-        (word, fault.t, fault.fault)
-        for word in words
-        for fault in packed.expand(word)[1]
-        if fault.fault in CRASHING
-    }
-    assert crashes == expected
+    assert len(set(words)) == len(words)
+    steps: list[list[tuple[int, Event]]] = [[] for _ in words]
+    for source, event, target in graph.edges:
+        steps[source].append((words[target], event))
+    crashes: list[set[tuple[int, str]]] = [set() for _ in words]
+    for source, thread, fault in graph.faults:
+        crashes[source].add((thread, fault))
+    # Both sides begin in the same state; where every state has the same steps on both, they
+    # reach the same states.
+    assert words[0] == packed.initial
+    for word, ours, crashing in zip(words, steps, crashes, strict=True):
+        theirs, faults, *_ = packed.expand(word)
+        assert len(ours) == len(theirs) and set(ours) == set(theirs), packed.packing.unpack(word)
+        expected = {(fault.t, fault.fault) for fault in faults if fault.fault in CRASHING}
+        assert crashing == expected, packed.packing.unpack(word)
+    assert len(graph.edges) > 1000
 
 
 @pytest.mark.parametrize("session", ["noSync", "perOp", "rwLock", "perStream"], indirect=True)

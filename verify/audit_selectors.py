@@ -93,7 +93,8 @@ def role_of(protocol: str, name: str) -> str:
 
     Returns:
         A kind of operation on the receiver; "wait" for a wait for completion, during which no
-        lock may be held; "pass" for what touches no encoder.
+        lock may be held; "handler" for what takes a block that runs on completion; "pass" for
+        what touches no encoder.
     """
     if protocol != "CommandBuffer":
         return "destroy" if name == "endEncoding" else "encode"
@@ -101,6 +102,8 @@ def role_of(protocol: str, name: str) -> str:
         return "create"
     if name.startswith("waitUntil"):
         return "wait"
+    if name in ("addCompletedHandler:", "addScheduledHandler:"):
+        return "handler"
     if name.startswith("encode"):
         return "encode"  # encodeSignalEvent:value: with a live encoder crashes
     return "destroy" if name == "commit" else "pass"

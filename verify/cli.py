@@ -44,9 +44,23 @@ COMMANDS = {
     ),
     "generate": _Entry("verify.generate:command", "Write the Lean modules that the spec implies."),
     "stress": _Entry("verify.stress:command", "Run the real guard against its model."),
+    "crosscheck": _Entry(
+        "verify.crosscheck:command", "Drive the guard along the model, and replay its runs in Lean."
+    ),
+    "bench": _Entry("verify.bench.cli:command", "Measure a device, the guard and the limits."),
     "compare": _Entry("verify.compare:command", "Show what the oracles say, side by side."),
     "audit": _Entry("verify.audit_selectors:command", "Say what the guard intercepts."),
+    "mutate": _Entry(
+        "verify.mutation.command:command", "Change one thing at a time; every side must see it."
+    ),
     "replay": _Entry("verify.replay:command", "Let Lean's kernel accept or reject a trace."),
+    "init": _Entry("verify.gating.init:command", "Write a spec and a policy for your guard."),
+    "gate": _Entry("verify.gating.command:command", "Judge a repository, for CI."),
+    "bundle": _Entry("verify.gating.bundle:command", "Pack a report without user data."),
+    "completion": _Entry("verify.gating.completion:command", "Print a shell's completion script."),
+    "report": _Entry(
+        "verify.reporting.command:command", "Make one page of everything that was recorded."
+    ),
     "doctor": _Entry("verify.doctor:command", "Say what is installed, and how to get the rest."),
 }
 
@@ -64,6 +78,10 @@ class LazyGroup(click.Group):
         module, _, function = entry.target.partition(":")
         command = getattr(importlib.import_module(module), function)
         assert isinstance(command, click.Command), entry.target
+        if command.epilog is None:
+            from verify.examples import epilog
+
+            command.epilog = epilog(cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -198,7 +198,14 @@ _CHECKS: tuple[Callable[[], Row], ...] = (
 )
 
 
-@click.command("doctor")
+_EPILOG = """\b
+Examples:
+  verify doctor          a table of what is here, and what to do about the rest
+  verify doctor --json   the same for a script
+"""
+
+
+@click.command("doctor", epilog=_EPILOG)
 @options.json_output
 def command(json_output: bool) -> Verdict | int:
     """Say what is installed, and how to get the rest.

@@ -1,15 +1,19 @@
-"""The guard and the Metal driver for macOS, cross-compiled from Linux.
+"""The guard for macOS, cross-compiled from Linux, and wheels that carry it.
 
-`python -m verify.macos DIR` writes them for both architectures.  It needs PyPI's `ziglang`, a C++
-compiler with macOS headers, and for the Metal driver metal-cpp, which PyPI's `mlx-metal` carries
-for macOS (`pip download --no-deps --platform macosx_14_0_arm64 --only-binary=:all: mlx-metal`).
-What comes out has been compiled and linked, never run by us.
+    python -m verify.macos DIR --metal-cpp PATH --wheels
+
+writes, for arm64 and x86_64, the guard's library, the Metal driver of `verify stress` and a wheel
+that needs no compiler where it is installed.  It needs PyPI's `ziglang`, a C++ compiler with macOS
+headers; for the Metal driver metal-cpp, which PyPI's `mlx-metal` carries for macOS
+(`pip download --no-deps --only-binary=:all: --platform macosx_14_0_arm64 mlx-metal`); and for the
+wheels a checkout.  What comes out has been compiled and linked, never run by us.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,7 +23,10 @@ from verify import native, resources
 from verify import spec as specs
 from verify.errors import EngineMissing, VerifyError
 
-ARCHITECTURES = ("aarch64", "x86_64")
+ARCHITECTURES = {"aarch64": "macosx_11_0_arm64", "x86_64": "macosx_11_0_x86_64"}
+"""By the compiler's name, the platform tag of wheels: the first macOS that ran on arm64."""
+
+_MACOS = "11.0"
 _SECONDS = 900
 
 
@@ -48,49 +55,90 @@ def build(
         raise EngineMissing(
             "metal-cpp is missing: name the directory with Metal/Metal.hpp by --metal-cpp"
         )
-    command = [sys.executable, "-m", "ziglang", "c++", "-target", f"{architecture}-macos"]
+    command = [sys.executable, "-m", "ziglang", "c++", "-target", f"{architecture}-macos.{_MACOS}"]
     command += ["-std=c++17", "-O2", *native.WARNINGS, "-fvisibility=hidden", f"-I{source}"]
     if metal_cpp is not None:
         command += ["-isystem", str(metal_cpp), "-isystem", str(source / "drivers/metal/stubs")]
         # metal-cpp's constants are weak imports: without an SDK only the loader knows which exist.
         command += ["-Wl,-undefined,dynamic_lookup"]
-    command += ["-shared"] if target.shared else []
+    if target.shared:
+        command += ["-shared", f"-Wl,-install_name,@rpath/{output.name}"]
     command += [str(source / name) for name in target.sources]
-    command += [str(source / "objc" / "libobjc.tbd"), "-o", str(output)]
     with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch) / output.name
         header = Path(scratch) / "strategies.hpp"
         header.write_text(native.strategies_header(spec), encoding="utf-8")
-        output.parent.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            [*command, f"-I{scratch}"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-        )
-    if done.returncode != 0:
-        lines = [x for x in done.stderr.splitlines() if "error" in x] or ["no message"]
-        raise VerifyError(f"{output.name} does not compile for {architecture}: {lines[0]}")
+        command += [f"-I{scratch}", str(source / "objc" / "libobjc.tbd"), "-o", str(made)]
+        _run(command, f"{output.name} does not compile for {architecture}")
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            output.write_bytes(made.read_bytes())
+            output.chmod(0o755)
+        except OSError as error:
+            raise VerifyError(
+                f"{output}: {error.strerror or error}; name another directory, or make room"
+            ) from None
     return output
+
+
+def wheel(guard: Path, architecture: str, directory: Path) -> Path:
+    """Build a wheel of the checkout that carries a library (see `hatch_build.py`).
+
+    Args:
+        guard: The library, built for the architecture.
+        architecture: One of `ARCHITECTURES`.
+        directory: Where the wheel goes.
+
+    Raises:
+        VerifyError: This is no checkout, or the wheel cannot be built.
+    """
+    root = resources.root()
+    if not (root / "pyproject.toml").is_file():
+        raise VerifyError("wheels are built from a checkout; this is an installed package")
+    platform = ARCHITECTURES[architecture]
+    variables = {"MPSV_GUARD_DYLIB": str(guard.resolve()), "MPSV_GUARD_PLATFORM": platform}
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", str(root)]
+    _run([*command, "--wheel-dir", str(directory)], "no wheel was built", variables)
+    return max(directory.glob(f"*-{platform}.whl"), key=lambda path: path.stat().st_mtime)
+
+
+def _run(command: list[str], complaint: str, variables: dict[str, str] | None = None) -> None:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=_SECONDS,
+            check=False, env={**os.environ, **(variables or {})},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise VerifyError(
+            f"{complaint}: no end after {_SECONDS} s; try on an idle machine"
+        ) from None
+    if done.returncode != 0:
+        lines = [x for x in done.stderr.splitlines() if "error" in x.lower()] or ["no message"]
+        raise VerifyError(f"{complaint}: {lines[0].strip()}")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write everything for both architectures; the exit code of the command."""
-    parser = argparse.ArgumentParser(prog="python -m verify.macos", description=__doc__)
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--metal-cpp", type=Path)
+    summary = "The guard for macOS, cross-compiled: libraries, the Metal driver and wheels."
+    parser = argparse.ArgumentParser(prog="python -m verify.macos", description=summary)
+    parser.add_argument("directory", type=Path, help="where everything is written")
+    parser.add_argument(
+        "--metal-cpp", type=Path, metavar="PATH", help="has Metal/Metal.hpp: the Metal driver, too"
+    )
+    parser.add_argument("--wheels", action="store_true", help="wheels, too")
     options = parser.parse_args(arguments)
     spec = specs.load()
     try:
         for architecture in ARCHITECTURES:
             directory = options.directory / architecture
-            guard = directory / "libmpsv_guard.dylib"
-            sys.stdout.write(f"{build(native.GUARD, architecture, spec, guard)}\n")
+            guard = build(native.GUARD, architecture, spec, directory / "libmpsv_guard.dylib")
+            sys.stdout.write(f"{guard}\n")
             if options.metal_cpp is not None:
                 metal = directory / "mpsv_metal"
                 build(native.METAL, architecture, spec, metal, options.metal_cpp)
                 sys.stdout.write(f"{metal}\n")
+            if options.wheels:
+                sys.stdout.write(f"{wheel(guard, architecture, options.directory)}\n")
     except VerifyError as error:
         sys.stderr.write(f"verify.macos: {error}\n")
         return error.exit_code

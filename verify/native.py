@@ -11,6 +11,7 @@ import ctypes
 import hashlib
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -72,7 +73,15 @@ LIBRARY = Target(
 """The guard under the deterministic scheduler, for ctypes."""
 
 STRESS = Target(
-    "mpsv_stress", (*_CORE, *_FAKE, "drivers/fake/free_run.cpp", "capi/stress_main.cpp"), ("-O2",)
+    "mpsv_stress",
+    (
+        *_CORE,
+        *_FAKE,
+        "drivers/fake/free_run.cpp",
+        "drivers/fake/record.cpp",
+        "capi/stress_main.cpp",
+    ),
+    ("-O2",),
 )
 """The free-running harness."""
 
@@ -84,9 +93,11 @@ OBJC = Target(
     (
         *_CORE,
         *_FAKE,
+        "objc/block.cpp",
         "objc/encoding.cpp",
         "objc/interpose.cpp",
         "drivers/fake_objc/agx_fake.mm",
+        "drivers/fake_objc/blocks.cpp",
         "capi/objc_main.mm",
     ),
     ("-O1",),
@@ -94,7 +105,13 @@ OBJC = Target(
 )
 """The interposed guard on the fake driver's Objective-C classes, and its audit."""
 
-_GUARD = (*_CORE, "objc/encoding.cpp", "objc/interpose.cpp", "capi/guard.cpp")
+_GUARD = (
+    *_CORE,
+    "objc/block.cpp",
+    "objc/encoding.cpp",
+    "objc/interpose.cpp",
+    "capi/guard.cpp",
+)
 
 GUARD = Target(
     "libmpsv_guard.dylib" if sys.platform == "darwin" else "libmpsv_guard.so",
@@ -343,6 +360,10 @@ class COutcome(ctypes.Structure):
     )
 
 
+_MEMORY = CState.pc.offset
+_STEP, _BLOCK = CEvent.step.offset, CEvent.block.offset
+
+
 @dataclass
 class Outcome:
     """What running schedules has shown; outcomes of several programs add up.
@@ -560,6 +581,8 @@ class Session:
     ) -> None:
         self.library, self.bounds = library, bounds
         self._c = library.c
+        self._memories: dict[bytes, Memory] = {}
+        self._activities: dict[bytes, Activity | None] = {}
         config = CConfig(
             threads=bounds.threads,
             encoders=bounds.encoders,
@@ -634,23 +657,36 @@ class Session:
         return self._state(c)
 
     def _state(self, c: CState) -> State:
-        bounds, points = self.bounds, self.library.points
-        threads: list[Activity | None] = []
-        for t in range(bounds.threads):
-            point = points[c.pc[t]]
-            held = _number(c.block[t]) if point in HOLDING else None
-            threads.append(
-                None
-                if point == "idle"
-                else Activity(self.library.kinds[c.kind[t]], c.encoder[t], point, held)
-            )
-        memory = Memory(
+        return self._decode(bytes(c))
+
+    def _decode(self, raw: bytes) -> State:
+        """A `CState`, as bytes; equal parts of states are one object."""
+        memory = self._memories.get(raw[:_MEMORY])
+        if memory is None:
+            memory = self._memories[raw[:_MEMORY]] = self._memory(CState.from_buffer_copy(raw))
+        threads = []
+        for t in range(_MEMORY, _MEMORY + self.bounds.threads):
+            key = raw[t : t + 25 : 8]  # pc, kind, encoder and block of a thread lie 8 bytes apart
+            if key not in self._activities:
+                self._activities[key] = self._activity(*key)
+            threads.append(self._activities[key])
+        return State(tuple(threads), memory)
+
+    def _activity(self, pc: int, kind: int, encoder: int, block: int) -> Activity | None:
+        point = self.library.points[pc]
+        if point == "idle":
+            return None
+        held = _number(block) if point in HOLDING else None
+        return Activity(self.library.kinds[kind], encoder, point, held)
+
+    def _memory(self, c: CState) -> Memory:
+        bounds = self.bounds
+        return Memory(
             tuple(_number(c.impl[e]) for e in range(bounds.encoders)),
             tuple(_number(c.owner[b]) for b in range(bounds.blocks)),
             tuple(bool(c.ready[b]) for b in range(bounds.blocks)),
             tuple(bool(c.alive[e]) for e in range(bounds.encoders)),
         )
-        return State(tuple(threads), memory)
 
     def graph(self, max_states: int = 2_000_000) -> Graph:
         """Every state that any client and any schedule can reach, and every step from each.
@@ -666,14 +702,19 @@ class Session:
         )  # fmt: skip
         if not complete:
             raise VerifyError(f"{self.bounds}: more than {max_states} states; use smaller bounds")
-        found = Graph([self._state(states[i]) for i in range(n_states.value)], [], [])
-        for i in range(n_edges.value):
-            edge = edges[i]
-            if edge.event.step == NONE:
-                fault = self.library.faults[edge.event.block]
-                found.faults.append((edge.source, edge.event.thread, fault))
-            else:
-                found.edges.append((edge.source, self._event(edge.event), edge.target))
+        size = ctypes.sizeof(CState)
+        raw = ctypes.string_at(states, n_states.value * size)
+        found = Graph([self._decode(raw[i : i + size]) for i in range(0, len(raw), size)], [], [])
+        raw = ctypes.string_at(edges, n_edges.value * ctypes.sizeof(CEdge))
+        events: dict[bytes, Event] = {}  # few different ones
+        for source, target, label in struct.iter_unpack("=II8s", raw):
+            if label[_STEP] == NONE:
+                found.faults.append((source, label[0], self.library.faults[label[_BLOCK]]))
+                continue
+            event = events.get(label)
+            if event is None:
+                event = events[label] = self._event(CEvent.from_buffer_copy(label))
+            found.edges.append((source, event, target))
         return found
 
     def crashing(self) -> dict[int, str]:

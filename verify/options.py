@@ -16,11 +16,20 @@ def _remember(context: click.Context, _: click.Parameter, value: bool) -> bool:
     return value
 
 
+def _spec_here(context: click.Context, _: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None or context.resilient_parsing:
+        return value
+    from verify.gating.policy import spec_here
+
+    return spec_here()
+
+
 spec = click.option(
     "--spec",
     type=click.Path(path_type=Path),  # existence is checked by the loader, which says more
     metavar="FILE",
-    help="The strategies, instead of the shipped model/strategies.toml.",
+    callback=_spec_here,
+    help="The strategies; by default those of the nearest verify.toml, or the shipped ones.",
 )
 
 json_output = click.option(

@@ -1,13 +1,16 @@
 """`verify stress`: does the real guard do what was proved about its model?
 
-Four arms per strategy, each with its own oracle, and each run a second time without the guard
-(the control arm: an oracle that finds nothing there proves nothing).
+Five arms per strategy, each with its own oracle.  Schedules and free runs are repeated without
+the guard (the control arm: an oracle that finds nothing there proves nothing); in the recorded
+arm the unsafe strategies are the control.
 
 * *schedules*: every interleaving of small programs on the real guard and the fake driver, up to a
   bound on preemptions, under the deterministic scheduler;
 * *campaign*: Hypothesis chooses workload, environment and schedule, and every native event is
   checked to be an enabled step of the model (`Lockstep`); what it finds is shrunk;
-* *free*: free-running threads, and the driver's own fault counter;
+* *recorded*: free-running threads whose micro-steps are written down, every one of them checked
+  to be an enabled step of the model, and memory to be the model's after it;
+* *free*: free-running threads at full speed, and the driver's own fault counter;
 * *races*: the same under ThreadSanitizer, which also sees overlaps that crash nothing.
 
 A strategy that is caught as its claim says agrees with it, and agreement is exit code 0.
@@ -15,6 +18,7 @@ A strategy that is caught as its claim says agrees with it, and agreement is exi
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -27,11 +31,12 @@ from typing import Any, TypeVar
 
 import click
 
-from verify import native, options
+from verify import native, options, trace
 from verify import spec as specs
 from verify.campaign import DEEP, CampaignResult, campaign, programs, run_programs
 from verify.errors import EngineMissing, VerifyError
 from verify.explore import PackedModel, edges_of
+from verify.findings import Findings
 from verify.lockstep import (
     Counterexample,
     describe,
@@ -41,6 +46,7 @@ from verify.lockstep import (
     save_trace,
 )
 from verify.native import Outcome
+from verify.recorded import RecordedResult, check_runs, record
 from verify.render import console, print_json, printable, progress, steps, table
 from verify.semantics import Bounds
 from verify.spec import FAULTS, KINDS, Environment, LockScheme, Spec, Strategy
@@ -53,8 +59,11 @@ BOUNDS = Bounds(2, 2, 3)
 FREE_OPERATIONS = 42_000
 """The predecessor's figure: what a free-running arm does at least."""
 
+RECORDED_RUNS = 4
+"""Of a batch."""
+
 TSAN_EXIT = 66
-_STAGES = 5
+_STAGES = 6
 """Steps of the progress bar for each strategy, at most."""
 
 _Row = TypeVar("_Row")
@@ -193,40 +202,35 @@ def coverage(library: native.Library, strategy: Strategy, env: Environment) -> C
 
 
 @dataclass
-class Row:
+class Row(Findings):
     """The findings about one strategy.
 
     Attributes:
-        strategy: Its name.
         claim: What the spec claims, in words.
         found: What was found, in words.
-        agrees: True, False, or None when that was not decided.
-        reasons: Why it does not agree, or what is undecided.
+        scheduled, programs, all_programs: What the explored schedules showed, and how many of the
+            programs were explored to the end.
+        campaign: What Hypothesis' campaign showed.
+        recorded: What recorded runs of free threads showed.
+        free, races: Free threads, without and with ThreadSanitizer.
+        control_schedules, control_free: The same arms without the guard.
+        coverage: The native graph beside the model's, if that was asked for.
+        examples: The files that were saved.
     """
 
-    strategy: str
     claim: str
     found: str = ""
-    agrees: bool | None = None
-    reasons: list[str] = field(default_factory=list)
     scheduled: Outcome = field(default_factory=Outcome)
     programs: int = 0
     all_programs: int = 0
     campaign: CampaignResult = field(default_factory=CampaignResult)
+    recorded: RecordedResult = field(default_factory=RecordedResult)
     free: FreeResult = field(default_factory=FreeResult)
     races: FreeResult | None = None
     control_schedules: int = 0
     control_free: FreeResult = field(default_factory=FreeResult)
     coverage: Coverage | None = None
     examples: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def verdict(self) -> Verdict:
-        """For the exit code."""
-        if self.agrees is None:
-            return Verdict.UNDETERMINED
-        return Verdict.PROVED if self.agrees else Verdict.REFUTED
 
 
 class FakeDriver:
@@ -294,6 +298,8 @@ class FakeDriver:
         if self.coverage:
             note("coverage")
             row.coverage = coverage(self.library, strategy, self.env)
+        note("recorded threads")
+        self._record(row, strategy, 0.1 * seconds)
         note("free-running threads")
         row.free = self._free(self.executable, strategy, FREE_OPERATIONS)
         row.control_free = self._free(self.executable, strategy, FREE_OPERATIONS, guarded=False)
@@ -321,6 +327,19 @@ class FakeDriver:
             control = session.explore(deep, preemptions, seconds=5)
             row.control_schedules = sum(control.faults.values())
 
+    def _record(self, row: Row, strategy: Strategy, seconds: float) -> None:
+        """Batches of recorded runs: in the default environment, then in the others in turn."""
+        deadline = time.monotonic() + seconds
+        others = [env for env in self.spec.environments.values() if env is not self.env]
+        environments = itertools.chain([self.env], itertools.cycle([*others, self.env]))
+        result = row.recorded
+        for batch, env in enumerate(environments):
+            if result.trouble or (batch > 0 and time.monotonic() > deadline):
+                return
+            seed = self.seed * 1_000_003 + batch * RECORDED_RUNS
+            runs = record(self.executable, strategy.name, env, RECORDED_RUNS, seed)
+            result.add(check_runs(runs, strategy, env))
+
     def _free(
         self, executable: Path, strategy: Strategy, operations: int, guarded: bool = True
     ) -> FreeResult:
@@ -330,12 +349,16 @@ class FakeDriver:
 
     def _judge(self, row: Row, strategy: Strategy) -> None:
         claims = strategy.claims
-        wrong, undecided = row.reasons, []
+        wrong: list[str] = []
+        undecided: list[str] = []
         scheduled, free, races = row.scheduled, row.free, row.races
-        found = set(scheduled.faults) | row.campaign.faults | set(free.faults)
+        recorded = row.recorded.faults.get(self.env.name, set())
+        found = set(scheduled.faults) | row.campaign.faults | set(free.faults) | recorded
         example = row.campaign.example
         if example is not None and example.shows in ("divergence", "failure"):
             wrong.append(f"{example.shows}: {example.detail}")
+        if row.recorded.trouble:
+            wrong.append(f"recorded threads: {row.recorded.trouble}")
         if scheduled.deadlocks:
             wrong.append(f"deadlock: {scheduled.first['deadlock']}")
         if row.coverage is not None and not row.coverage.complete:
@@ -375,8 +398,7 @@ class FakeDriver:
         if free.operations < FREE_OPERATIONS and not free.trouble:
             undecided.append(f"only {free.operations} free-running operations")
         row.found = ", ".join(sorted(found, key=FAULTS.index)) or "no fault"
-        row.agrees = False if wrong else None if undecided else True
-        row.reasons = wrong + undecided
+        row.judge(wrong, undecided)
 
     def _save(self, row: Row, strategy: Strategy) -> None:
         if self.save_to is None:
@@ -390,6 +412,11 @@ class FakeDriver:
             if shows not in shown
         ]
         row.examples = [str(save(example, self.save_to)) for example in found]
+        if (recorded := row.recorded.example) is not None:
+            environment, run = recorded
+            path = self.save_to / f"{strategy.name}-{environment}-recorded.ndjson"
+            native.write_file(path, trace.dump(strategy.name, environment, run))
+            row.examples.append(str(path))
 
 
 def claim_text(strategy: Strategy) -> str:
@@ -525,18 +552,20 @@ def _show(rows: Sequence[Row], runner: FakeDriver) -> None:
         cells.append(
             [
                 row.strategy, row.claim, row.found, f"{row.scheduled.schedules:,}", share,
-                row.scheduled.deadlocks, f"{row.campaign.events:,}", f"{row.free.operations:,}",
+                row.scheduled.deadlocks, f"{row.campaign.events:,}", f"{row.recorded.events:,}",
+                f"{row.free.operations:,}",
                 sum(row.free.faults.values()), races, sum(row.control_free.faults.values()),
-                _WORDS[row.agrees],
+                row.word,
             ]
         )  # fmt: skip
     table(
         [
             "strategy", "claim", "found", "schedules", "programs", "deadlocks", "checked events",
-            "free ops", "faults", "races", "control", "result",
+            "recorded", "free ops", "faults", "races", "control", "result",
         ],
         cells,
     )  # fmt: skip
+    click.echo("recorded: events of free threads, each checked to be a step of the model.")
     click.echo("control: faults of the same free run without the guard; races: ThreadSanitizer.")
     for row in rows:
         if row.coverage is not None:
@@ -572,6 +601,13 @@ def _row_json(row: Row) -> dict[str, Any]:
             "events": row.campaign.events,
             "faults": sorted(row.campaign.faults),
             "counterexample": None if example is None else example.json(),
+        },
+        "recorded": {
+            "runs": row.recorded.runs,
+            "events": row.recorded.events,
+            "overlapping": row.recorded.overlapping,
+            "faults": {env: sorted(faults) for env, faults in row.recorded.faults.items()},
+            "trouble": row.recorded.trouble,
         },
         "free": asdict(row.free),
         "coverage": None if row.coverage is None else asdict(row.coverage),
@@ -624,7 +660,7 @@ def _vulkan(
             [
                 row.strategy, "safe" if row.claim_safe else "unsafe",
                 f"{row.own_pools.operations:,}", row.own_pools, row.one_pool, row.control,
-                _WORDS[row.agrees],
+                row.word,
             ]
             for row in rows
         ],
@@ -634,6 +670,3 @@ def _vulkan(
         for reason in row.reasons:
             click.echo(f"{row.strategy}: {printable(reason)}")
     return verdict
-
-
-_WORDS = {True: "agrees", False: "DISAGREES", None: "undetermined"}

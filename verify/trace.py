@@ -41,6 +41,13 @@ FORMAT = 1
 MAX_BYTES = 200_000_000
 """Larger traces are not read: a step takes about 80 bytes."""
 
+MAX_SIZE = 1000
+"""Threads, encoders or blocks of a trace, at most."""
+
+_SIZES = ("threads", "encoders", "blocks")
+_MAPS = ("streams", "homes", "queues")
+_NAMES = ("strategy", "environment")
+
 _Value = TypeVar("_Value")
 
 
@@ -107,10 +114,10 @@ def check(trace: Trace, scheme: LockScheme, env: Environment) -> Divergence | No
     if not trace.events:
         return Divergence(0, None, state, "the trace is empty", ())
     for index, event in enumerate(trace.events):
-        steps = model.enabled(state)
+        steps = model.enabled_of(event.t, state)
         after = next((target for label, target in steps if same(label, event)), None)
         if after is None:
-            expected = tuple(label for label, _ in steps if label.t == event.t)
+            expected = tuple(label for label, _ in steps)
             return Divergence(index, event, state, _reason(model, state, event), expected)
         state = after
     fault = trace.fault
@@ -142,7 +149,8 @@ def states(trace: Trace, scheme: LockScheme, env: Environment) -> list[State]:
     model = Model(scheme, env, trace.bounds)
     found = [model.initial()]
     for index, event in enumerate(trace.events):
-        after = [target for label, target in model.enabled(found[-1]) if same(label, event)]
+        steps = model.enabled_of(event.t, found[-1])
+        after = [target for label, target in steps if same(label, event)]
         if not after:
             raise ValueError(f"event {index} is no step: {event}")
         found.append(after[0])
@@ -237,13 +245,14 @@ class _Reader:
         header = self._object(0)
         if header.get("trace") != FORMAT or isinstance(header["trace"], bool):
             self._fail('the first line has no "trace": 1', "start with the header line")
-        sizes = [self._number(header, name, 1) for name in ("threads", "encoders", "blocks")]
-        maps = [self._numbers(header, name) for name in ("streams", "homes", "queues")]
+        self._known(header, ("trace", *_NAMES, *_SIZES, *_MAPS))
+        sizes = [self._number(header, name, 1, MAX_SIZE + 1) for name in _SIZES]
+        maps = [self._numbers(header, name) for name in _MAPS]
         try:
             bounds = Bounds(sizes[0], sizes[1], sizes[2], *maps)
         except ValueError as error:
             self._fail(str(error), "correct the header line")
-        names = [self._text(header, name) for name in ("strategy", "environment")]
+        names = [self._text(header, name) for name in _NAMES]
         if len(self._lines) < 2 or '"end"' not in self._lines[-1]:
             self._line = len(self._lines)
             self._fail("the trace is truncated", 'its last line must be {"end": STEPS, ...}')
@@ -268,6 +277,7 @@ class _Reader:
 
     def _end(self, steps: int, bounds: Bounds) -> FaultAt | None:
         value = self._object(len(self._lines) - 1)
+        self._known(value, ("end", "fault", "t", "e"))
         if self._number(value, "end", 0) != steps:
             self._fail(f"{value['end']} steps are announced, {steps} are there", "record it again")
         if not steps:
@@ -283,12 +293,19 @@ class _Reader:
     def _object(self, index: int) -> dict[str, Any]:
         self._line = index + 1
         try:
-            value = json.loads(self._lines[index])
+            value = json.loads(self._lines[index], object_pairs_hook=_unique)
+        except _DuplicateError as error:
+            self._fail(f"{error.key!r:.40} is there twice", "name each field once")
         except (ValueError, RecursionError):
             self._fail("not JSON", "give one object a line; the file may be truncated")
         if not isinstance(value, dict):
             self._fail(f"{value!r:.40} is no object", "give one object a line")
         return value
+
+    def _known(self, value: dict[str, Any], names: Sequence[str]) -> None:
+        unknown = next((name for name in value if name not in names), None)
+        if unknown is not None:
+            self._fail(f"unknown field {unknown!r:.40}", f"use {', '.join(names)}")
 
     def _number(self, value: dict[str, Any], name: str, least: int, end: int | None = None) -> int:
         number = value.get(name)
@@ -317,6 +334,23 @@ class _Reader:
 
     def _fail(self, what: str, remedy: str) -> NoReturn:
         raise VerifyError(f"{self._path}:{self._line}: {what}; {remedy}") from None
+
+
+class _DuplicateError(Exception):
+    """A field that an object has twice: two readers would read two different traces."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _DuplicateError(key)
+        found[key] = value
+    return found
 
 
 # --- English --------------------------------------------------------------------------------------

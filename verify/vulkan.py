@@ -17,8 +17,8 @@ from pathlib import Path
 
 from verify import native
 from verify.errors import EngineMissing, VerifyError
+from verify.findings import Findings
 from verify.spec import Spec, Strategy
-from verify.verdict import Verdict
 
 NO_VULKAN = 5
 TRIES = 4
@@ -62,33 +62,20 @@ class VulkanRun:
 
 
 @dataclass
-class VulkanRow:
+class VulkanRow(Findings):
     """The findings about one strategy.
 
     Attributes:
-        strategy, claim_safe: What is claimed.
+        claim_safe: What is claimed.
         own_pools: A pool for each command buffer.
         one_pool: One pool for all.
         control: As `own_pools`, without the guard.
-        agrees: True, False, or None when that was not decided.
-        reasons: Why not True.
     """
 
-    strategy: str
     claim_safe: bool
     own_pools: VulkanRun = field(default_factory=VulkanRun)
     one_pool: VulkanRun = field(default_factory=VulkanRun)
     control: VulkanRun = field(default_factory=VulkanRun)
-    agrees: bool | None = None
-    reasons: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def verdict(self) -> Verdict:
-        """For the exit code."""
-        if self.agrees is None:
-            return Verdict.UNDETERMINED
-        return Verdict.PROVED if self.agrees else Verdict.REFUTED
 
 
 class VulkanDriver:
@@ -139,8 +126,7 @@ class VulkanDriver:
             undecided.append(f"nothing was found in {row.own_pools.operations} operations")
         if not row.control.flagged:
             undecided.append("the control arm without the guard shows nothing")
-        row.agrees = False if wrong else None if undecided else True
-        row.reasons = wrong + undecided
+        row.judge(wrong, undecided)
 
     def _arm(
         self, strategy: Strategy, pools: int, seconds: float, until_flagged: bool,

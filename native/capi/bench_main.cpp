@@ -1,4 +1,8 @@
-// What a guarded call costs.  Prints one JSON object; times in nanoseconds.
+// What a guarded call costs, and how the guard scales.  Prints one JSON object; times in
+// nanoseconds, throughputs in calls per second.
+//
+//   mpsv_bench [most threads [rounds [seconds of a window]]]
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -65,48 +69,117 @@ Guard* active = nullptr;
 void (*volatile slot)(Encoder*) = nullptr;
 
 // Calls per second of all threads together, each on an encoder of its own.  A call does about as
-// much as a setBuffer: 200 dependent multiplications.
+// much as a setBuffer: 200 dependent multiplications.  The threads count for themselves, and are
+// read at both ends of a window in which all of them run: starting and joining them costs nothing.
 double throughput(Guard* guard, unsigned threads, double seconds) {
-    std::atomic<bool> go{false}, stop{false};
-    std::atomic<std::uint64_t> calls{0};
-    std::vector<std::thread> running;
+    struct alignas(kCacheLine) Mine {
+        Encoder encoder;
+        Counter calls;
+    };
+    std::atomic<unsigned> running{0};
+    std::atomic<bool> stop{false};
+    const auto all = std::make_unique<Mine[]>(threads);
+    std::vector<std::thread> started;
     for (unsigned t = 0; t < threads; ++t) {
-        running.emplace_back([&] {
-            const auto encoder = std::make_unique<Encoder>();
-            const auto body = [&] {
-                std::uint64_t x = encoder->work | 1;
+        started.emplace_back([&, mine = &all[t]] {
+            const auto body = [mine] {
+                std::uint64_t x = mine->encoder.work | 1;
                 for (int i = 0; i < 200; ++i) x *= 0x9E3779B97F4A7C15ull;
-                encoder->work = x;
+                mine->encoder.work = x;
             };
-            std::uint64_t mine = 0;
-            while (!go.load()) std::this_thread::yield();
+            running.fetch_add(1);
             while (!stop.load(std::memory_order_relaxed)) {
                 for (int i = 0; i < 64; ++i) {
                     if (guard == nullptr) {
                         body();
                     } else {
-                        const Guard::Call call(*guard, Kind::encode, encoder.get());
+                        const Guard::Call call(*guard, Kind::encode, &mine->encoder);
                         if (call) body();
                     }
+                    mine->calls.add();
                 }
-                mine += 64;
             }
-            calls.fetch_add(mine);
         });
     }
+    const auto sum = [&] {
+        std::uint64_t calls = 0;
+        for (unsigned t = 0; t < threads; ++t) calls += all[t].calls.read();
+        return calls;
+    };
+    while (running.load() < threads) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    const std::uint64_t before = sum();
     const auto start = Clock::now();
-    go.store(true);
     std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+    const std::uint64_t after = sum();
+    const std::chrono::duration<double> took = Clock::now() - start;
     stop.store(true);
-    for (std::thread& thread : running) thread.join();
-    return static_cast<double>(calls.load()) /
-           std::chrono::duration<double>(Clock::now() - start).count();
+    for (std::thread& thread : started) thread.join();
+    return static_cast<double>(after - before) / took.count();
+}
+
+double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
+
+// Each round measures every number of threads and every arm once, one after the other, so that
+// whatever else the machine does meets all of them.  `kept` is the share of the unguarded scaling
+// (throughput over that of one thread) that an arm keeps: the median over rounds, and its range.
+void print_scaling(unsigned most, unsigned rounds, double seconds) {
+    struct Arm {
+        const char* name;
+        const Scheme* scheme;  // null: unguarded
+        std::vector<std::vector<double>> rates;  // by number of threads, then by round
+    };
+    std::vector<Arm> arms{{"unguarded", nullptr, {}}};
+    for (const char* name : {"perEncoder", "globalMutex"}) {
+        if (named(name) != nullptr) arms.push_back({name, named(name), {}});
+    }
+    std::vector<unsigned> counts;
+    for (unsigned threads = 1; threads < most; threads *= 2) counts.push_back(threads);
+    counts.push_back(most);
+    for (Arm& arm : arms) arm.rates.resize(counts.size());
+    for (unsigned round = 0; round < rounds; ++round) {
+        for (std::size_t i = 0; i < counts.size(); ++i) {
+            for (Arm& arm : arms) {
+                std::unique_ptr<Guard> guard;
+                if (arm.scheme != nullptr) guard = std::make_unique<Guard>(*arm.scheme, options());
+                arm.rates[i].push_back(throughput(guard.get(), counts[i], seconds));
+            }
+        }
+    }
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+        std::printf("%s{\"threads\": %u", i == 0 ? "" : ", ", counts[i]);
+        for (const Arm& arm : arms) {
+            std::printf(", \"%s\": %.0f", arm.name, median(arm.rates[i]));
+        }
+        for (std::size_t a = 1; a < arms.size(); ++a) {
+            std::vector<double> kept;
+            for (unsigned round = 0; round < rounds; ++round) {
+                const auto scaling = [&](const Arm& arm) {
+                    return arm.rates[i][round] / arm.rates[0][round];
+                };
+                kept.push_back(scaling(arms[a]) / scaling(arms[0]));
+            }
+            std::printf(", \"%s_kept\": [%.3f, %.3f, %.3f]", arms[a].name,
+                        *std::min_element(kept.begin(), kept.end()), median(kept),
+                        *std::max_element(kept.begin(), kept.end()));
+        }
+        std::printf("}");
+    }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
     const unsigned most = argc > 1 ? static_cast<unsigned>(std::atoi(argv[1])) : 0;
+    const unsigned rounds = argc > 2 ? static_cast<unsigned>(std::atoi(argv[2])) : 5;
+    const double seconds = argc > 3 ? std::atof(argv[3]) : 0.5;
+    if (most > 1024 || rounds == 0 || !(seconds > 0)) {
+        std::fprintf(stderr, "usage: mpsv_bench [most threads [rounds [seconds of a window]]]\n");
+        return 3;
+    }
     // glibc skips atomic operations while a process has one thread: a second one stays alive.
     std::atomic<bool> end{false};
     std::thread second([&] {
@@ -131,21 +204,8 @@ int main(int argc, char** argv) {
                     nanoseconds([&] { slot(&encoder); }));
         first = false;
     }
-    std::printf("}, \"scaling\": [");
-    first = true;
-    for (unsigned threads = 1; threads <= most; threads *= 2) {
-        const double unguarded = throughput(nullptr, threads, 0.5);
-        std::printf("%s{\"threads\": %u, \"unguarded\": %.0f", first ? "" : ", ", threads,
-                    unguarded);
-        for (const char* name : {"perEncoder", "globalMutex"}) {
-            const Scheme* scheme = named(name);
-            if (scheme == nullptr) continue;
-            Guard guard(*scheme, options());
-            std::printf(", \"%s\": %.0f", name, throughput(&guard, threads, 0.5));
-        }
-        std::printf("}");
-        first = false;
-    }
+    std::printf("}, \"processors\": %u, \"scaling\": [", std::thread::hardware_concurrency());
+    if (most != 0) print_scaling(most, rounds, seconds);
     std::printf("]}\n");
     end.store(true);
     second.join();

@@ -26,9 +26,14 @@ void print_statistics() {
     mpsv_guard_statistics_t s;
     mpsv_guard_statistics(&s);
     std::fprintf(stderr,
-                 "mps-verify guard: %llu calls, %llu locks taken, %llu contended, %llu nested, "
-                 "%llu skipped, %llu waits, %llu timeouts\n",
+                 "mps-verify guard: %llu calls (%llu create, %llu encode, %llu destroy, %llu "
+                 "complete), %llu locks taken, %llu contended, %llu nested, %llu skipped, %llu "
+                 "waits, %llu timeouts\n",
                  static_cast<unsigned long long>(s.calls),
+                 static_cast<unsigned long long>(s.creates),
+                 static_cast<unsigned long long>(s.encodes),
+                 static_cast<unsigned long long>(s.destroys),
+                 static_cast<unsigned long long>(s.completes),
                  static_cast<unsigned long long>(s.acquisitions),
                  static_cast<unsigned long long>(s.contentions),
                  static_cast<unsigned long long>(s.nested),
@@ -97,7 +102,8 @@ void mpsv_guard_statistics(mpsv_guard_statistics_t* statistics) {
     if (guard == nullptr) return;
     const Statistics s = guard->statistics();
     *statistics = {s.calls, s.acquisitions, s.contentions, s.parks,   s.nested,
-                   s.skipped, s.waits,      s.timeouts,    s.entries, s.allocated};
+                   s.skipped, s.waits,      s.timeouts,    s.entries, s.allocated,
+                   s.calls_of[0], s.calls_of[1], s.calls_of[2], s.calls_of[3]};
 }
 
 void mpsv_guard_audit(void (*visit)(const char*, const char*, int, const char*, void*),

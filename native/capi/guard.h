@@ -27,6 +27,7 @@ extern "C" {
 typedef struct {
     uint64_t calls, acquisitions, contentions, parks, nested, skipped, waits, timeouts, entries,
         allocated;
+    uint64_t creates, encodes, destroys, completes; /* the calls, by kind */
 } mpsv_guard_statistics_t;
 
 /* Installs the guard, or extends it to classes that were loaded since.  strategy null: the

@@ -10,7 +10,11 @@
 #include <thread>
 #include <vector>
 
+#include "drivers/arguments.hpp"
 #include "drivers/fake_objc/agx_fake.h"
+#include "drivers/fake_objc/blocks.hpp"
+#include "drivers/random.hpp"
+#include "objc/block.hpp"
 #include "objc/interpose.hpp"
 #include "strategies.hpp"  // generated from the spec
 
@@ -28,17 +32,12 @@ struct Run {
     const Strategy* strategy = nullptr;
 };
 
-std::atomic<std::uint64_t> faults[fake::kFaults], operations{0}, handled{0};
+std::atomic<std::uint64_t> faults[fake::kFaults], operations{0}, handled{0}, in_blocks{0};
 
 class Runner final : public fake::Watch {
   public:
     explicit Runner(std::uint64_t seed) : random_(seed) {}
-    std::uint32_t draw(std::uint32_t below) {
-        std::uint64_t z = (random_ += 0x9E3779B97F4A7C15ull);
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-        return static_cast<std::uint32_t>(((z ^ (z >> 31)) >> 32) % below);
-    }
+    std::uint32_t draw(std::uint32_t below) { return random_.draw(below); }
     void point(Step) override {
         if (draw(8) != 0) return;
         if (draw(4) != 0) {
@@ -59,7 +58,7 @@ class Runner final : public fake::Watch {
     bool starved() override { return false; }
 
   private:
-    std::uint64_t random_;
+    Random random_;
 };
 
 // Where the threads find the current encoder; a slot owns one reference to it.
@@ -72,11 +71,33 @@ struct Handlers {
     std::mutex mutex;
     std::condition_variable changed;
     std::deque<AGXFakeContext*> due;  // with a reference each
+    std::deque<objc::Block*> blocks;  // handlers of committed buffers
     bool ended = false;
 } handlers;
 
 bool given(AGXFakeContext* encoder) {
     return __atomic_load_n(&encoder->_given, __ATOMIC_RELAXED);
+}
+
+// A client's completion handler, as a compiler would lay out a block that captures an encoder.
+struct Ending {
+    objc::Block block;
+    AGXFakeContext* encoder;  // with a reference
+};
+void end_encoder(objc::Block* self, void*) {
+    AGXFakeContext* encoder = reinterpret_cast<Ending*>(self)->encoder;
+    if (given(encoder)) {
+        in_blocks.fetch_add(1, std::memory_order_relaxed);
+        [encoder endEncoding];
+    }
+    [encoder releaseOnce];
+}
+constexpr objc::BlockDescriptor kEnding = {0, sizeof(Ending), nullptr, nullptr, nullptr};
+
+void completed(void* block) {
+    const std::lock_guard<std::mutex> held(handlers.mutex);
+    handlers.blocks.push_back(static_cast<objc::Block*>(block));
+    handlers.changed.notify_one();
 }
 
 const Class blit_class = objc_getClass("AGXFakeBlitContext");
@@ -119,7 +140,17 @@ void client(const Run& run, Slot* slots, std::uint32_t number) {
             }
         } else if (const std::uint32_t what = runner.draw(16); what < 12) {
             encode(encoder, runner.draw(4));
-        } else if (what < 14) {
+        } else if (what == 12) {
+            if ([encoder retainIfAlive]) {
+                Ending ending{{_NSConcreteStackBlock, 0, 0, end_encoder,
+                               reinterpret_cast<const objc::BlockDescriptor*>(&kEnding)},
+                              encoder};
+                AGXFakeCommandBuffer* buffer = [AGXFakeCommandBuffer make];
+                [buffer addCompletedHandler:&ending.block];
+                [buffer commit];
+                [buffer releaseOnce];
+            }
+        } else if (what == 13) {
             const std::lock_guard<std::mutex> held(handlers.mutex);
             if (handlers.due.size() < 64 && [encoder retainIfAlive]) {
                 handlers.due.push_back(encoder);
@@ -140,12 +171,26 @@ void handler_thread(const Run& run) {
     Thread::current().stream = 999;
     for (;;) {
         AGXFakeContext* encoder = nullptr;
+        objc::Block* block = nullptr;
         {
             std::unique_lock<std::mutex> held(handlers.mutex);
-            handlers.changed.wait(held, [] { return handlers.ended || !handlers.due.empty(); });
-            if (handlers.due.empty()) break;
-            encoder = handlers.due.front();
-            handlers.due.pop_front();
+            handlers.changed.wait(held, [] {
+                return handlers.ended || !handlers.due.empty() || !handlers.blocks.empty();
+            });
+            if (!handlers.blocks.empty()) {
+                block = handlers.blocks.front();
+                handlers.blocks.pop_front();
+            } else if (!handlers.due.empty()) {
+                encoder = handlers.due.front();
+                handlers.due.pop_front();
+            } else {
+                break;
+            }
+        }
+        if (block != nullptr) {
+            block->invoke(block, nullptr);
+            _Block_release(block);
+            continue;
         }
         if (given(encoder)) {
             handled.fetch_add(1, std::memory_order_relaxed);
@@ -183,36 +228,15 @@ void print_audit() {
 int main(int argc, char** argv) {
     Run run;
     run.strategy = &kStrategies[0];
-    for (int i = 1; i < argc; ++i) {
-        const std::string argument = argv[i];
-        const std::size_t equals = argument.find('=');
-        const std::string name = argument.substr(0, equals);
-        const std::string value = equals == std::string::npos ? "" : argument.substr(equals + 1);
-        const auto number = std::strtoull(value.c_str(), nullptr, 10);
-        if (name == "threads" && number > 0 && number <= 64) {
-            run.threads = static_cast<std::uint32_t>(number);
-        } else if (name == "operations") {
-            run.operations = number;
-        } else if (name == "seed") {
-            run.seed = number;
-        } else if (name == "guarded") {
-            run.guarded = number != 0;
-        } else if (name == "audit") {
-            run.audit = number != 0;
-        } else if (name == "strategy") {
-            run.strategy = nullptr;
-            for (const Strategy& s : kStrategies) {
-                if (value == s.name) run.strategy = &s;
-            }
-            if (run.strategy == nullptr) {
-                std::fprintf(stderr, "mpsv_objc: unknown strategy '%s'\n", value.c_str());
-                return 3;
-            }
-        } else {
-            std::fprintf(stderr, "mpsv_objc: bad argument '%s'\n", argv[i]);
-            return 3;
-        }
-    }
+    Arguments arguments("mpsv_objc", argc, argv);
+    arguments.row("strategy", kStrategies, run.strategy);
+    arguments.number("threads", run.threads, 1, 64);
+    arguments.number("operations", run.operations, 0, 1e12);
+    arguments.number("seed", run.seed, 0, 1e15);
+    arguments.flag("guarded", run.guarded);
+    arguments.flag("audit", run.audit);
+    if (!arguments.finish()) return 3;
+    agx_fake_completions(completed);
     std::vector<Slot> slots(run.encoders);
     for (Slot& slot : slots) slot.buffer = [AGXFakeCommandBuffer make];
     std::size_t intercepted = 0, again = 0;
@@ -241,10 +265,13 @@ int main(int argc, char** argv) {
     const Guard* guard = objc::guard();
     const Statistics s = guard == nullptr ? Statistics{} : guard->statistics();
     std::printf("{\"intercepted\": %zu, \"again\": %zu, \"operations\": %llu, \"handlers\": %llu, "
+                "\"in_blocks\": %llu, \"live_blocks\": %d, \"completes\": %llu, "
                 "\"skipped\": %llu, \"calls\": %llu, \"nested\": %llu, \"entries\": %llu, "
                 "\"seconds\": %.3f, \"faults\": {",
                 intercepted, again, static_cast<unsigned long long>(operations.load()),
                 static_cast<unsigned long long>(handled.load()),
+                static_cast<unsigned long long>(in_blocks.load()), agx_fake_live_blocks(),
+                static_cast<unsigned long long>(s.calls_of[static_cast<int>(Kind::complete)]),
                 static_cast<unsigned long long>(s.skipped),
                 static_cast<unsigned long long>(s.calls),
                 static_cast<unsigned long long>(s.nested),

@@ -1,21 +1,18 @@
 // The free-running harness as a program of its own, so that it can be built with a sanitizer, can
-// crash, and can hang, without taking the command with it.  Prints one JSON object.
+// crash, and can hang, without taking the command with it.  Prints one JSON object; with record=N,
+// one that has the micro-steps of `runs` recorded runs of at most N steps each.
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 
+#include "drivers/arguments.hpp"
 #include "drivers/fake/free_run.hpp"
+#include "drivers/fake/record.hpp"
 #include "strategies.hpp"  // generated from the spec
 
 using namespace mpsverify;
 
 namespace {
-
-int usage(const char* what) {
-    std::fprintf(stderr, "mpsv_stress: bad argument '%s'\n", what);
-    return 3;
-}
 
 void print(const fake::FreeOutcome& o) {
     const auto number = [](const char* name, std::uint64_t value) {
@@ -44,50 +41,95 @@ void print(const fake::FreeOutcome& o) {
     std::fflush(stdout);
 }
 
+void print(const char* name, const std::uint8_t* values, std::uint32_t count) {
+    std::printf(", \"%s\": [", name);
+    for (std::uint32_t i = 0; i < count; ++i) std::printf(i == 0 ? "%u" : ",%u", values[i]);
+    std::printf("]");
+}
+
+void print(const fake::Recording& run, const fake::FreeConfig& config) {
+    std::printf("{\"moments\": [");
+    const char* separator = "";
+    for (const fake::Moment& m : run.log) {
+        std::printf("%s\n{\"t\": %u, \"e\": %u, \"kind\": \"%s\", \"event\": \"%s\", \"b\": %u, "
+                    "\"pc\": \"%s\"",
+                    separator, m.thread, m.encoder, fake::kKindNames[static_cast<int>(m.kind)],
+                    fake::kStepNames[static_cast<int>(m.step)], m.block,
+                    fake::kPcNames[static_cast<int>(m.pc)]);
+        print("impl", m.after.impl, config.encoders);
+        print("owner", m.after.owner, config.blocks);
+        print("ready", m.after.ready, config.blocks);
+        print("alive", m.after.alive, config.encoders);
+        std::printf("}");
+        separator = ",";
+    }
+    std::printf("], \"fault\": ");
+    if (run.end) {
+        std::printf("{\"fault\": \"%s\", \"t\": %u, \"e\": %u}",
+                    fake::kFaultNames[static_cast<int>(run.end->fault)], run.end->thread,
+                    run.end->encoder);
+    } else {
+        std::printf("null");
+    }
+    std::printf(", \"failure\": \"%s\", \"stuck\": %s}", run.failure.c_str(),
+                run.stuck ? "true" : "false");
+}
+
+int record(fake::FreeConfig config, const Scheme& scheme, std::size_t events, std::uint64_t runs) {
+    std::printf("{\"runs\": [");
+    bool stuck = false;
+    for (std::uint64_t run = 0; run < runs && !stuck; ++run, ++config.seed) {
+        const fake::Recording recording = fake::record(config, scheme, events);
+        if (run != 0) std::printf(",\n");
+        print(recording, config);
+        stuck = recording.stuck;
+    }
+    std::printf("]}\n");
+    std::fflush(stdout);
+    return stuck ? 4 : 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     fake::FreeConfig config;
     const Strategy* strategy = &kStrategies[0];
-    for (int i = 1; i < argc; ++i) {
-        const std::string argument = argv[i];
-        const std::size_t equals = argument.find('=');
-        if (equals == std::string::npos) return usage(argv[i]);
-        const std::string name = argument.substr(0, equals);
-        const std::string value = argument.substr(equals + 1);
-        if (name == "strategy") {
-            strategy = nullptr;
-            for (const Strategy& s : kStrategies) {
-                if (value == s.name) strategy = &s;
-            }
-            if (strategy == nullptr) return usage(argv[i]);
-            continue;
+    std::uint64_t events = 0, runs = 1;
+    Arguments arguments("mpsv_stress", argc, argv);
+    arguments.row("strategy", kStrategies, strategy);
+    arguments.number("record", events, 0, 1e6);
+    arguments.number("runs", runs, 1, 1e6);
+    arguments.number("threads", config.threads, 1, 256);
+    arguments.number("encoders", config.encoders, 1, 1024);
+    arguments.number("blocks", config.blocks, 1, 64);
+    arguments.number("streams", config.streams, 1, 1024);
+    arguments.number("operations", config.operations, 0, 1e12);
+    arguments.number("seed", config.seed, 0, 1e15);
+    arguments.number("seconds", config.seconds, 0, 1e6);
+    arguments.number("widen", config.widen, 0, 1e6);
+    arguments.flag("handlersIntercepted", config.handlers_intercepted);
+    arguments.flag("handlersTearDown", config.handlers_tear_down);
+    arguments.flag("atomicFreelist", config.atomic_freelist);
+    arguments.flag("callersRetain", config.callers_retain);
+    arguments.flag("sharedEncoders", config.shared_encoders);
+    arguments.flag("assertHeld", config.assert_held);
+    arguments.flag("guarded", config.guarded);
+    arguments.flag("crash", config.crash);
+    if (!arguments.finish()) return 3;
+    if (events != 0) {
+        const bool fits = config.threads >= 2 && config.encoders <= fake::kMaxRecorded &&
+                          config.blocks <= fake::kMaxRecorded;
+        if (!fits) {
+            std::fprintf(stderr, "mpsv_stress: a recording has 2 threads or more, and at most %u "
+                         "encoders and blocks\n", fake::kMaxRecorded);
+            return 3;
         }
-        char* end = nullptr;
-        const double number = std::strtod(value.c_str(), &end);
-        if (value.empty() || *end != '\0' || number < 0) return usage(argv[i]);
-        const auto integer = static_cast<std::uint64_t>(number);
-        const auto small = static_cast<std::uint32_t>(integer);
-        if (name == "threads" && small >= 1 && small <= 256) config.threads = small;
-        else if (name == "encoders" && small >= 1 && small <= 1024) config.encoders = small;
-        else if (name == "blocks" && small >= 1 && small <= 64) config.blocks = small;
-        else if (name == "streams" && small >= 1) config.streams = small;
-        else if (name == "operations") config.operations = integer;
-        else if (name == "seed") config.seed = integer;
-        else if (name == "seconds") config.seconds = number;
-        else if (name == "widen") config.widen = small;
-        else if (name == "handlersIntercepted") config.handlers_intercepted = integer != 0;
-        else if (name == "handlersTearDown") config.handlers_tear_down = integer != 0;
-        else if (name == "atomicFreelist") config.atomic_freelist = integer != 0;
-        else if (name == "callersRetain") config.callers_retain = integer != 0;
-        else if (name == "sharedEncoders") config.shared_encoders = integer != 0;
-        else if (name == "assertHeld") config.assert_held = integer != 0;
-        else if (name == "guarded") config.guarded = integer != 0;
-        else if (name == "crash") config.crash = integer != 0;
-        else return usage(argv[i]);
+        const int code = record(config, strategy->scheme, events, runs);
+        if (code != 0) std::_Exit(code);  // threads still run: no destructors
+        return 0;
     }
     const fake::FreeOutcome outcome = fake::free_run(config, strategy->scheme);
     print(outcome);
-    if (outcome.stuck) std::_Exit(4);  // threads still run: no destructors
+    if (outcome.stuck) std::_Exit(4);
     return 0;
 }

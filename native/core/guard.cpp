@@ -88,12 +88,9 @@ Lock* Guard::take(Thread& thread, Kind kind, const Request& request, const void*
             if (hold->mode == Mode::shared && request.mode == Mode::exclusive) {
                 found.lock->unlock(Mode::shared);
                 while (!found.lock->try_lock(Mode::exclusive)) {
-                    if (thread.hooks != nullptr) {
-                        thread.hooks->blocked(*found.lock);
-                    } else {
-                        wait_for(*found.lock, Mode::exclusive, thread);
-                        break;
-                    }
+                    if (thread.is_to_retry(*found.lock)) continue;
+                    wait_for(*found.lock, Mode::exclusive, thread);
+                    break;
                 }
                 found.lock->owner.store(&thread, std::memory_order_relaxed);
                 hold->mode = Mode::exclusive;
@@ -104,10 +101,7 @@ Lock* Guard::take(Thread& thread, Kind kind, const Request& request, const void*
         if (!found.lock->try_lock(request.mode)) {
             if (!contended) thread.counters.contentions.add();
             contended = true;
-            if (thread.hooks != nullptr) {
-                thread.hooks->blocked(*found.lock);
-                continue;
-            }
+            if (thread.is_to_retry(*found.lock)) continue;
             wait_for(*found.lock, request.mode, thread);
         }
         if (found.entry != nullptr &&
@@ -144,9 +138,7 @@ void Guard::take_several(Call& call, const Requests& requests, Kind kind, const 
             contended = true;
             while (i > 0) give_back(thread, call.locks_[--i]);
             call.count_ = 0;
-            if (thread.hooks != nullptr) {
-                thread.hooks->blocked(*found.lock);
-            } else {
+            if (!thread.is_to_retry(*found.lock)) {
                 wait_for(*found.lock, request.mode, thread);
                 found.lock->unlock(request.mode);
             }
@@ -218,7 +210,8 @@ void Guard::fail(const char* what) const {
 
 Guard::Call::Call(Guard& guard, Kind kind, const void* object)
     : guard_(guard), thread_(Thread::current()) {
-    thread_.counters.calls.add();
+    thread_.counters.calls[static_cast<std::size_t>(kind)].add();
+    ++thread_.open;
     const Requests& requests = guard.scheme_.locks[static_cast<std::size_t>(kind)];
     thread_.point(Step::acquire);
     if (requests.count == 1) {
@@ -244,6 +237,7 @@ Guard::Call::~Call() {
     thread_.point(Step::release);
     if (guard_.options_.assert_held) thread_.leave();
     while (count_ > 0) give_back(thread_, locks_[--count_]);
+    --thread_.open;
     if (thread_.hooks != nullptr) thread_.hooks->taken(Step::release, false);
 }
 
@@ -263,11 +257,7 @@ Guard::Unlocked::~Unlocked() {
     for (std::uint32_t i = 0; i < held; ++i) {
         Lock& lock = *holds[i].lock;
         while (!lock.try_lock(holds[i].mode)) {
-            if (thread.hooks != nullptr) {
-                thread.hooks->blocked(lock);
-            } else {
-                lock.park(holds[i].mode, kSlice);
-            }
+            if (!thread.is_to_retry(lock)) lock.park(holds[i].mode, kSlice);
         }
         if (holds[i].mode == Mode::exclusive) {
             lock.owner.store(&thread, std::memory_order_relaxed);
@@ -298,7 +288,10 @@ Statistics Guard::statistics() const {
     Statistics sum{};
     Thread::for_each([&](const Thread& t) {
         const Counters& c = t.counters;
-        sum.calls += c.calls.read();
+        for (std::size_t k = 0; k < kKinds; ++k) {
+            sum.calls_of[k] += c.calls[k].read();
+            sum.calls += c.calls[k].read();
+        }
         sum.acquisitions += c.acquisitions.read();
         sum.contentions += c.contentions.read();
         sum.parks += c.parks.read();

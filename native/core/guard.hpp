@@ -23,6 +23,7 @@ struct Statistics {
     std::uint64_t calls, acquisitions, contentions, parks, nested, skipped, waits, timeouts;
     std::uint64_t entries;    // objects that have a lock now
     std::uint64_t allocated;  // locks ever made: bounded by the most objects alive at once
+    std::uint64_t calls_of[kKinds];  // the calls, by kind
 };
 
 struct Options {
@@ -114,7 +115,7 @@ class Guard {
 
     const Scheme scheme_;
     const Options options_;
-    struct alignas(64) Slot {
+    struct alignas(kCacheLine) Slot {
         Lock lock;
     };
     Slot global_;

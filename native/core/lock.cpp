@@ -13,7 +13,7 @@ struct Bucket {
 
 Bucket& bucket_of(const void* lock) {
     static Bucket buckets[64];
-    return buckets[(reinterpret_cast<std::uintptr_t>(lock) >> 6) % 64];
+    return buckets[(reinterpret_cast<std::uintptr_t>(lock) / kCacheLine) % 64];
 }
 
 }  // namespace

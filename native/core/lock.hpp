@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 
 #include "core/scheme.hpp"
@@ -12,6 +13,10 @@
 namespace mpsverify {
 
 class Thread;
+
+// How far apart in memory things must be that different threads write: Apple's cores have lines
+// of 128 bytes, and x86 fetches lines of 64 in pairs.
+inline constexpr std::size_t kCacheLine = 128;
 
 class Lock {
   public:

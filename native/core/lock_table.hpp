@@ -16,7 +16,7 @@
 namespace mpsverify {
 
 // A cache line of its own: two encoders never share one.
-struct alignas(64) Entry {
+struct alignas(kCacheLine) Entry {
     Lock lock;
     std::atomic<std::uintptr_t> key{0};  // 0: retired
     std::atomic<Entry*> next{nullptr};
@@ -57,7 +57,7 @@ class LockTable {
     static constexpr std::size_t kBuckets = 4096;
     static constexpr std::size_t kShards = 64;
 
-    struct alignas(64) Shard {
+    struct alignas(kCacheLine) Shard {
         std::mutex mutex;
         Entry* retired = nullptr;  // linked through `next`
         Entry* owned = nullptr;    // slabs, linked through their first entry's `next`

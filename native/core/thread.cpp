@@ -42,6 +42,8 @@ Thread& Thread::adopt() {
         lease.thread->stream = lease.thread->number;  // until told: one stream per thread
         lease.thread->hooks = nullptr;
         lease.thread->held = 0;
+        lease.thread->open = 0;
+        lease.thread->handlers = 0;
     }
     current_ = lease.thread;
     return *lease.thread;

@@ -22,8 +22,9 @@ class Hooks {
     virtual ~Hooks() = default;
     // Before an atomic step: other threads may run now.
     virtual void point(Step next) = 0;
-    // The step cannot be taken before `lock` is given back.
-    virtual void blocked(const Lock& lock) = 0;
+    // The step cannot be taken before `lock` is given back.  True: try again now; false: the
+    // thread is to wait as it does without hooks.
+    virtual bool blocked(const Lock& lock) = 0;
     // The step was taken.
     virtual void taken(Step step, bool skipped) = 0;
 };
@@ -42,7 +43,7 @@ class Counter {
 };
 
 struct Counters {
-    Counter calls;         // operations that came to the guard
+    Counter calls[kKinds];  // operations that came to the guard
     Counter acquisitions;  // locks taken, nested takes of a lock already held not counted
     Counter contentions;   // takes that found the lock held by somebody else
     Counter parks;         // times that a thread slept for a lock
@@ -58,7 +59,8 @@ struct Hold {
     Mode mode;
 };
 
-class Thread {
+// Aligned, so that the counters and holds of two threads share no cache line.
+class alignas(kCacheLine) Thread {
   public:
     static constexpr std::uint32_t kMaxHolds = 16;
 
@@ -82,6 +84,9 @@ class Thread {
         return nullptr;
     }
 
+    // Whether the hooks say to try for the lock again instead of waiting for it.
+    bool is_to_retry(const Lock& lock) { return hooks != nullptr && hooks->blocked(lock); }
+
     void point(Step next) {
         if (hooks != nullptr) hooks->point(next);
     }
@@ -104,11 +109,15 @@ class Thread {
         for (std::uint32_t i = 0; i < held; ++i) holds[i].lock->abandon();
         held = 0;
         depth = 0;
+        open = 0;
+        handlers = 0;
     }
 
     Hooks* hooks = nullptr;  // null: nobody watches, one load and a predicted branch a step
     std::uint64_t stream = 0;
     std::uint64_t number = 0;
+    std::uint32_t open = 0;      // guarded calls that it is inside
+    std::uint32_t handlers = 0;  // completion handlers that it is inside
     std::uint32_t held = 0;
     Hold holds[kMaxHolds] = {};
     std::uint32_t depth = 0;

@@ -9,7 +9,10 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <tuple>
+#include <type_traits>
 
+#include "objc/block.hpp"
 #include "objc/encoding.hpp"
 
 namespace mpsverify::objc {
@@ -26,7 +29,7 @@ enum class Protocol {
     Private,  // what is in no header
 };
 
-enum class Role { create, encode, destroy, teardown, dealloc, wait, pass };
+enum class Role { create, encode, destroy, teardown, dealloc, wait, handler, pass };
 
 constexpr int kSlots = 12;  // classes that can have trampolines of their own
 
@@ -37,6 +40,13 @@ template <Role role, class R, class Original, class... A>
 R enter(Guard& guard, void* self, Original original, SEL command, A... arguments) {
     if constexpr (role == Role::wait) {
         return guard.unlocked([&] { return original(self, command, arguments...); });
+    } else if constexpr (role == Role::handler) {
+        static_assert(std::is_same_v<std::tuple<A...>, std::tuple<Pointer>>);
+        if (!has_blocks() || ((arguments == nullptr) || ...)) {
+            return original(self, command, arguments...);
+        }
+        HandlerBlock wrapped(arguments...);
+        return original(self, command, &wrapped.block);
     } else if constexpr (role == Role::dealloc) {
         // First, so that an object made at the same address meanwhile has a lock of its own.
         guard.retire(self);
@@ -44,10 +54,12 @@ R enter(Guard& guard, void* self, Original original, SEL command, A... arguments
     } else {
         Kind kind = Kind::encode;
         if constexpr (role == Role::create) kind = Kind::create;
-        if constexpr (role == Role::destroy) kind = Kind::destroy;
-        if constexpr (role == Role::teardown) {
-            // Inside endEncoding it is part of that call; alone it is the completion handler's.
-            kind = Thread::current().held != 0 ? Kind::destroy : Kind::complete;
+        if constexpr (role == Role::destroy || role == Role::teardown) {
+            // Inside endEncoding the teardown is part of that call; alone it is the driver's own
+            // completion handler, and in a client's handler everything is.
+            const Thread& thread = Thread::current();
+            const bool own = role == Role::destroy || thread.open != 0;
+            kind = own && thread.handlers == 0 ? Kind::destroy : Kind::complete;
         }
         const Guard::Call call(guard, kind, self);
         if (!call) return R();

@@ -212,10 +212,11 @@ void Session::point(Step next) {
     yield(worker, Result::stepped);
 }
 
-void Session::blocked(const Lock&) {
+bool Session::blocked(const Lock&) {
     Worker& worker = *running_;
     yield(worker, Result::blocked);
     if (worker.pc == Pc::dispatched) message_send(worker);
+    return true;
 }
 
 void Session::record(Worker& worker, Step step, Pc pc, std::uint8_t block, bool skipped) {

@@ -114,7 +114,7 @@ class Session final : private Hooks, private fake::Watch {
     void record(Worker& worker, Step step, Pc pc, std::uint8_t block, bool skipped);
 
     void point(Step next) override;
-    void blocked(const Lock& lock) override;
+    bool blocked(const Lock& lock) override;
     void taken(Step step, bool skipped) override;
     void taken(Step step, Pc pc, const fake::Block* block) override;
     bool fault(Fault fault) override;

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "drivers/random.hpp"
+
 namespace mpsverify::fake {
 namespace {
 
@@ -97,12 +99,7 @@ class Runner final : public Watch {
     }
 
   private:
-    std::uint32_t draw(std::uint32_t below) {
-        std::uint64_t z = (random_ += 0x9E3779B97F4A7C15ull);
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-        return static_cast<std::uint32_t>(((z ^ (z >> 31)) >> 32) % below);
-    }
+    std::uint32_t draw(std::uint32_t below) { return random_.draw(below); }
 
     void meet(Fresh& fresh) {
         fresh.arrived.fetch_add(1, std::memory_order_relaxed);
@@ -242,7 +239,7 @@ class Runner final : public Watch {
     Handlers& handlers_;
     Totals& totals_;
     std::uint32_t number_;
-    std::uint64_t random_;
+    Random random_;
 };
 
 struct Failure {

@@ -62,9 +62,13 @@ __attribute__((objc_root_class)) @interface AGXFakeObject {
                   size:(mpsverify::objc::UInteger)size;
 @end
 
-@interface AGXFakeCommandBuffer : AGXFakeObject
+@interface AGXFakeCommandBuffer : AGXFakeObject {
+  @public
+    void* _handler;  // a block, copied
+}
 - (id)computeCommandEncoder;
 - (id)blitCommandEncoder;
+- (void)addCompletedHandler:(void*)block;  // one at most
 - (void)commit;
 - (void)waitUntilCompleted;
 @end
@@ -72,3 +76,5 @@ __attribute__((objc_root_class)) @interface AGXFakeObject {
 // The driver below all objects, and what watches the steps of this thread.
 mpsverify::fake::Driver& agx_fake_driver();
 void agx_fake_watch(mpsverify::fake::Watch* watch);
+// What runs the handlers of committed buffers; it releases the block.
+void agx_fake_completions(void (*completed)(void* block));

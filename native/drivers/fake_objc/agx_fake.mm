@@ -2,11 +2,14 @@
 
 #include <cstdlib>
 
+#include "drivers/fake_objc/blocks.hpp"
+
 using namespace mpsverify;
 
 namespace {
 
 thread_local fake::Watch* watch = nullptr;
+void (*completions)(void* block) = nullptr;
 
 }  // namespace
 
@@ -16,6 +19,7 @@ fake::Driver& agx_fake_driver() {
 }
 
 void agx_fake_watch(fake::Watch* now) { watch = now; }
+void agx_fake_completions(void (*completed)(void*)) { completions = completed; }
 
 @implementation AGXFakeObject
 + (id)make {
@@ -128,7 +132,13 @@ void agx_fake_watch(fake::Watch* now) { watch = now; }
     [made _attach];
     return made;
 }
+- (void)addCompletedHandler:(void*)block {
+    _handler = _Block_copy(block);
+}
 - (void)commit {
+    void* handler = _handler;
+    _handler = nullptr;
+    if (handler != nullptr) completions(handler);
 }
 - (void)waitUntilCompleted {
 }

@@ -20,6 +20,10 @@
 #include <vector>
 
 #include "capi/guard.h"
+#include "drivers/arguments.hpp"
+#include "drivers/random.hpp"
+
+using namespace mpsverify;
 
 extern "C" void* objc_autoreleasePoolPush(void);
 extern "C" void objc_autoreleasePoolPop(void* pool);
@@ -48,16 +52,10 @@ struct Run {
 
 void client(const Run& run, MTL::CommandQueue* queue, MTL::Buffer* data, Slot* slots,
             std::uint32_t number) {
-    std::uint64_t random = run.seed * 1000 + number;
-    const auto draw = [&](std::uint32_t below) {
-        std::uint64_t z = (random += 0x9E3779B97F4A7C15ull);
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-        return static_cast<std::uint32_t>(((z ^ (z >> 31)) >> 32) % below);
-    };
+    Random random(run.seed * 1000 + number);
     for (std::uint64_t i = 0; i < run.operations; ++i) {
         const Pool pool;
-        Slot& slot = slots[draw(run.encoders)];
+        Slot& slot = slots[random.draw(run.encoders)];
         MTL::ComputeCommandEncoder* encoder = slot.encoder.load(std::memory_order_acquire);
         if (encoder == nullptr) {
             MTL::CommandBuffer* buffer = queue->commandBuffer()->retain();
@@ -68,8 +66,8 @@ void client(const Run& run, MTL::CommandQueue* queue, MTL::Buffer* data, Slot* s
                 made->endEncoding();
                 buffer->commit();
             }
-        } else if (draw(16) != 0) {
-            encoder->setBuffer(data, 0, draw(30));
+        } else if (random.draw(16) != 0) {
+            encoder->setBuffer(data, 0, random.draw(30));
         } else if (slot.encoder.compare_exchange_strong(encoder, nullptr)) {
             // Others may still be inside with the old one: that is the race.
             encoder->endEncoding();
@@ -85,24 +83,14 @@ void client(const Run& run, MTL::CommandQueue* queue, MTL::Buffer* data, Slot* s
 
 int main(int argc, char** argv) {
     Run run;
-    for (int i = 1; i < argc; ++i) {
-        const std::string argument = argv[i];
-        const std::size_t equals = argument.find('=');
-        const std::string name = argument.substr(0, equals);
-        const std::string value = equals == std::string::npos ? "" : argument.substr(equals + 1);
-        const auto number = std::strtoull(value.c_str(), nullptr, 10);
-        const auto small = static_cast<std::uint32_t>(number);
-        if (name == "threads" && small >= 1 && small <= 64) run.threads = small;
-        else if (name == "encoders" && small >= 1 && small <= 64) run.encoders = small;
-        else if (name == "operations") run.operations = number;
-        else if (name == "seed") run.seed = number;
-        else if (name == "guarded") run.guarded = number != 0;
-        else if (name == "strategy") run.strategy = value;
-        else {
-            std::fprintf(stderr, "mpsv_metal: bad argument '%s'\n", argv[i]);
-            return 3;
-        }
-    }
+    Arguments arguments("mpsv_metal", argc, argv);
+    arguments.text("strategy", run.strategy);
+    arguments.number("threads", run.threads, 1, 64);
+    arguments.number("encoders", run.encoders, 1, 64);
+    arguments.number("operations", run.operations, 0, 1e12);
+    arguments.number("seed", run.seed, 0, 1e15);
+    arguments.flag("guarded", run.guarded);
+    if (!arguments.finish()) return 3;
     // Loaded by hand: the program links without a macOS SDK, and says so where there is no Metal.
     void* metal = dlopen("/System/Library/Frameworks/Metal.framework/Metal", RTLD_NOW);
     const auto create = reinterpret_cast<MTL::Device* (*)()>(

@@ -11,11 +11,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <string>
 #include <thread>
 #include <vector>
 
 #include "core/guard.hpp"
+#include "drivers/arguments.hpp"
+#include "drivers/random.hpp"
 #include "strategies.hpp"  // generated from the spec
 
 using namespace mpsverify;
@@ -152,13 +153,7 @@ void perform(Kind kind, Encoder& encoder) {
 
 void client(const Run& run, Guard& guard, Encoder* encoders, std::uint32_t number) {
     Thread::current().stream = number;
-    std::uint64_t random = run.seed * 1000 + number;
-    const auto draw = [&](std::uint32_t below) {
-        std::uint64_t z = (random += 0x9E3779B97F4A7C15ull);
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-        return static_cast<std::uint32_t>(((z ^ (z >> 31)) >> 32) % below);
-    };
+    Random random(run.seed * 1000 + number);
     ready.fetch_add(1);
     while (ready.load() < run.threads) std::this_thread::yield();
     const auto start = std::chrono::steady_clock::now();
@@ -170,17 +165,17 @@ void client(const Run& run, Guard& guard, Encoder* encoders, std::uint32_t numbe
                 return;
             }
         }
-        Encoder& encoder = encoders[draw(run.encoders)];
+        Encoder& encoder = encoders[random.draw(run.encoders)];
         Kind kind = Kind::encode;
         if (!encoder.live.load(std::memory_order_relaxed)) kind = Kind::create;
-        else if (draw(4) == 0) kind = Kind::destroy;
+        else if (random.draw(4) == 0) kind = Kind::destroy;
         if (!run.guarded) {
             perform(kind, encoder);
         } else {
             const Guard::Call call(guard, kind, &encoder);
             if (call) perform(kind, encoder);
         }
-        if (draw(64) == 0) std::this_thread::yield();
+        if (random.draw(64) == 0) std::this_thread::yield();
     }
 }
 
@@ -189,31 +184,16 @@ void client(const Run& run, Guard& guard, Encoder* encoders, std::uint32_t numbe
 int main(int argc, char** argv) {
     Run run;
     const Strategy* strategy = &kStrategies[0];
-    for (int i = 1; i < argc; ++i) {
-        const std::string argument = argv[i];
-        const std::size_t equals = argument.find('=');
-        const std::string name = argument.substr(0, equals);
-        const std::string value = equals == std::string::npos ? "" : argument.substr(equals + 1);
-        const auto number = std::strtoull(value.c_str(), nullptr, 10);
-        const auto small = static_cast<std::uint32_t>(number);
-        if (name == "threads" && small >= 1 && small <= 64) run.threads = small;
-        else if (name == "encoders" && small >= 1 && small <= 64) run.encoders = small;
-        else if (name == "pools") run.pools = small;
-        else if (name == "operations") run.operations = number;
-        else if (name == "seconds") run.seconds = std::strtod(value.c_str(), nullptr);
-        else if (name == "seed") run.seed = number;
-        else if (name == "guarded") run.guarded = number != 0;
-        else if (name == "strategy") {
-            strategy = nullptr;
-            for (const Strategy& s : kStrategies) {
-                if (value == s.name) strategy = &s;
-            }
-        } else strategy = nullptr;
-        if (strategy == nullptr) {
-            std::fprintf(stderr, "mpsv_vulkan: bad argument '%s'\n", argv[i]);
-            return 3;
-        }
-    }
+    Arguments arguments("mpsv_vulkan", argc, argv);
+    arguments.row("strategy", kStrategies, strategy);
+    arguments.number("threads", run.threads, 1, 64);
+    arguments.number("encoders", run.encoders, 1, 64);
+    arguments.number("pools", run.pools, 0, 1);
+    arguments.number("operations", run.operations, 0, 1e12);
+    arguments.number("seconds", run.seconds, 0, 1e6);
+    arguments.number("seed", run.seed, 0, 1e15);
+    arguments.flag("guarded", run.guarded);
+    if (!arguments.finish()) return 3;
     const Device device = open_device();
     const auto encoders = std::make_unique<Encoder[]>(run.encoders);
     for (std::uint32_t e = 0; e < run.encoders; ++e) {
