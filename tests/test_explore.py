@@ -12,7 +12,7 @@ import pytest
 
 from verify import explore as explorer
 from verify import spec, trace
-from verify.explore import Exploration, explore, instances_of
+from verify.explore import Exploration, Limits, explore, instances_of
 from verify.semantics import Bounds, Model
 from verify.spec import Environment, LockScheme, Request
 
@@ -375,7 +375,7 @@ def test_an_empty_freelist_is_reported_and_is_no_deadlock() -> None:
 
 def test_a_limit_on_states_is_reported() -> None:
     scheme, env = SHIPPED.strategy("noSync").scheme, ENVIRONMENTS["default"]
-    found = explore(scheme, env, max_states=100)
+    found = explore(scheme, env, limits=Limits(states=100))
     assert not found.complete
     assert found.bound_hit
     assert found.states < 200

@@ -13,8 +13,10 @@ to add to the state.
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
 from verify.semantics import (
@@ -36,7 +38,41 @@ from verify.semantics import (
 from verify.spec import FAULTS, KINDS, Environment, LockScheme
 from verify.trace import Trace, steps_text
 
-__all__ = ["Exploration", "Trace", "edges_of", "explore", "instances_of", "steps_text"]
+__all__ = [
+    "UNLIMITED",
+    "Exploration",
+    "Limits",
+    "Trace",
+    "edges_of",
+    "explore",
+    "instances_of",
+    "steps_text",
+]
+
+PYTHON_STATE = 300
+"""Bytes that a visited state takes in the Python search, about."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a search gives up; what it says then is incomplete, never wrong.
+
+    Attributes:
+        states: Of one instance.
+        memory: Bytes for states.
+        seconds: Of one instance.
+    """
+
+    states: int = 1 << 40
+    memory: int = 4 << 30
+    seconds: float = 1e9
+
+
+Progress = Callable[[int, int, float], None]
+"""Called now and then with the number of states, of edges, and seconds, of one instance."""
+
+UNLIMITED = Limits()
+"""No limit but 4 GiB of memory."""
 
 
 @dataclass
@@ -89,7 +125,8 @@ def explore(
     instances: Iterable[Bounds] | None = None,
     symmetry: bool = False,
     first_fault: bool = False,
-    max_states: int = 10_000_000,
+    limits: Limits = UNLIMITED,
+    progress: Progress | None = None,
 ) -> Exploration:
     """Visit all reachable states.
 
@@ -100,8 +137,8 @@ def explore(
         symmetry: Visit one state of each class of states that differ by renaming threads,
             encoders and blocks only; counts are then counts of classes.
         first_fault: Stop at the first fault.
-        max_states: Stop with `complete = False` at this number of states in one instance; a
-            state takes about 300 bytes.
+        limits: Where to stop with `complete = False`.
+        progress: Told now and then how far it is.
 
     Returns:
         What was found.  A shortest counterexample is shortest over all instances.
@@ -111,7 +148,7 @@ def explore(
         instances = instances_of(scheme, env, threads, encoders, blocks)
     for bounds in instances:
         result.instances.append(bounds)
-        _Search(scheme, env, bounds, result, symmetry).run(first_fault, max_states)
+        _Search(scheme, env, bounds, result, symmetry).run(first_fault, limits, progress)
         if first_fault and result.counterexamples:
             result.complete = False
             break
@@ -403,32 +440,87 @@ class PackedModel:
         return blocked
 
 
+def renamings(packed: PackedModel) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The renamings of threads and of encoders that leave an instance as it is.
+
+    Homes, streams and queues restrict them where something depends on the map; blocks can always
+    be renamed.
+
+    Returns:
+        For each renaming the new name of each thread, and of each encoder.
+    """
+    bounds, env = packed.bounds, packed.model.env
+    scopes = {r.scope for kind in KINDS for r in packed.model.requests(kind)}
+    return [
+        (threads, encoders)
+        for threads in itertools.permutations(range(bounds.threads))
+        for encoders in itertools.permutations(range(bounds.encoders))
+        if (
+            env.sharedEncoders
+            or all(
+                bounds.homes[encoders[e]] == threads[bounds.homes[e]]
+                for e in range(bounds.encoders)
+            )
+        )
+        and ("stream" not in scopes or _same_partition(bounds.streams, threads))
+        and ("queue" not in scopes or _same_partition(bounds.queues, encoders))
+    ]
+
+
+def block_renaming(packed: PackedModel) -> Callable[[int], tuple[int, tuple[int, ...]]]:
+    """How to name the blocks of a state so that states that differ by names only become one.
+
+    Blocks are ordered by all that a state says of them; those of which it says the same are
+    interchangeable.
+
+    Returns:
+        A function from a state to its representative, and for each block of that the name that
+        it has in the state.
+    """
+    packing, numbers = packed.packing, range(packed.bounds.blocks)
+
+    @cache
+    def rename(word: int) -> tuple[int, tuple[int, ...]]:
+        state = packing.unpack(word)
+        threads, memory = state
+
+        def known(block: int) -> tuple[object, ...]:
+            owner = memory.owner[block]
+            pointing = tuple(impl == block for impl in memory.impl)
+            holding = tuple(a is not None and a.block == block for a in threads)
+            return (-1 if owner is None else owner, memory.ready[block], pointing, holding)
+
+        order = tuple(sorted(numbers, key=known))
+        names: dict[int | None, int | None] = {None: None}
+        names |= {old: new for new, old in enumerate(order)}
+        renamed = State(
+            tuple(a and a._replace(block=names[a.block]) for a in threads),
+            memory._replace(
+                impl=tuple(names[block] for block in memory.impl),
+                owner=tuple(memory.owner[block] for block in order),
+                ready=tuple(memory.ready[block] for block in order),
+            ),
+        )
+        return packing.pack(renamed), order
+
+    return rename
+
+
 class Symmetry:
-    """The renamings of threads, encoders and blocks that leave an instance as it is.
+    """All renamings of threads, encoders and blocks that leave an instance as it is.
+
+    It tries them one by one: simple, and the yardstick for the native engine's quick way.
 
     Args:
         packed: The model; its maps decide which threads and encoders can be renamed.
     """
 
     def __init__(self, packed: PackedModel) -> None:
-        bounds, env = packed.bounds, packed.model.env
-        self._packing = packed.packing
-        scopes = {r.scope for kind in KINDS for r in packed.model.requests(kind)}
-        self._renamings = []
-        for threads in itertools.permutations(range(bounds.threads)):
-            for encoders in itertools.permutations(range(bounds.encoders)):
-                # threads[t] is the new name of t
-                same_homes = env.sharedEncoders or all(
-                    bounds.homes[encoders[e]] == threads[bounds.homes[e]]
-                    for e in range(bounds.encoders)
-                )
-                same_streams = "stream" not in scopes or _same_partition(bounds.streams, threads)
-                same_queues = "queue" not in scopes or _same_partition(bounds.queues, encoders)
-                if same_homes and same_streams and same_queues:
-                    self._renamings += [
-                        _Renaming(self._packing, threads, encoders, blocks)
-                        for blocks in itertools.permutations(range(bounds.blocks))
-                    ]
+        self._renamings = [
+            _Renaming(packed.packing, threads, encoders, blocks)
+            for threads, encoders in renamings(packed)
+            for blocks in itertools.permutations(range(packed.bounds.blocks))
+        ]
 
     def representative(self, word: int) -> int:
         """The least of the states that a state can be renamed to."""
@@ -512,14 +604,23 @@ class _Search:
         # A state's predecessor; breadth first, so the way back is a shortest run.
         self._parents: dict[int, int] = {}
 
-    def run(self, first_fault: bool, max_states: int) -> None:
+    def run(self, first_fault: bool, limits: Limits, progress: Progress | None) -> None:
         """Visit everything, or stop early as told."""
+        begin = time.monotonic()
+        max_states = min(limits.states, limits.memory // PYTHON_STATE)
         canonical, parents, result = self._canonical, self._parents, self._result
         start = self._packed.initial
         parents[start] = start
         queue = [start]
         edges = 0
-        for word in queue:  # grows
+        for number, word in enumerate(queue):  # grows
+            if number % 1024 == 0:
+                seconds = time.monotonic() - begin
+                if seconds > limits.seconds:
+                    result.complete = False
+                    break
+                if progress is not None:
+                    progress(len(queue), edges, seconds)
             steps, faults, moving, exhausted = self._packed.expand(word)
             edges += len(steps)
             for fault in faults:

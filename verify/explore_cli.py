@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import signal
 import sys
-import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ import click
 
 from verify import options
 from verify.errors import VerifyError
-from verify.explore import Exploration, explore
+from verify.explore import Exploration, Limits, explore, instances_of
+from verify.native import write_file
 from verify.semantics import Bounds
 from verify.spec import FAULTS, Environment, Spec, Strategy, load
 from verify.trace import Trace, dump, steps_text
@@ -45,6 +48,11 @@ class Row:
     verdict: Verdict | None
     reason: str
 
+    @property
+    def bound_hit(self) -> bool:
+        """Whether there may be more to see at this number of threads."""
+        return not self.complete or self.exhausted
+
 
 @dataclass(frozen=True)
 class _Options:
@@ -54,16 +62,16 @@ class _Options:
     encoders: int
     blocks: int
     engine: str
-    memory: int
+    limits: Limits
     symmetry: bool
     instances: list[Bounds] | None
     quiet: bool
 
 
-@click.command("explore")
-@options.spec
-@click.option("--strategy", "strategies", multiple=True, help="Only this one; may be repeated.")
-@click.option(
+strategies_option = click.option(
+    "--strategy", "strategies", multiple=True, help="Only this one; may be repeated."
+)
+environments_option = click.option(
     "--environment",
     "environments",
     multiple=True,
@@ -71,6 +79,12 @@ class _Options:
     show_default=True,
     help="In this one, or 'all'; may be repeated.",
 )
+
+
+@click.command("explore")
+@options.spec
+@strategies_option
+@environments_option
 @click.option("--threads", type=click.IntRange(1, 8), default=2, show_default=True)
 @click.option("--encoders", type=click.IntRange(1, 8), default=2, show_default=True)
 @click.option(
@@ -95,13 +109,33 @@ class _Options:
     show_default=True,
     help="GiB for states.",
 )
-@click.option("--symmetry", is_flag=True, help="States up to renaming (python engine).")
+@click.option(
+    "--time",
+    "seconds",
+    type=click.FloatRange(min=0.001),
+    default=1e9,
+    show_default="none",
+    help="Seconds for each search.",
+)
+@click.option("--symmetry", is_flag=True, help="States up to renaming (not for SPIN).")
 @click.option("--steps", is_flag=True, help="Print a shortest run to each fault.")
 @click.option(
     "--traces",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Write a shortest run to each fault there, for `verify replay`.",
+)
+@click.option(
+    "--promela",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write the models for SPIN there instead, one for each instance.",
+)
+@click.option(
+    "--growth",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Measure growing instances (native engine beside SPIN) instead; write a Markdown table.",
 )
 @options.json_output
 @options.quiet
@@ -117,15 +151,18 @@ def command(
     queues: str | None,
     engine: str,
     memory: float,
+    seconds: float,
     symmetry: bool,
     steps: bool,
     traces: Path | None,
+    promela: Path | None,
+    growth: Path | None,
     json_output: bool,
     quiet: bool,
 ) -> Verdict:
     """Search every reachable state within bounds, for every fault."""
-    if symmetry and engine in ("native", "spin"):
-        raise VerifyError(f"--symmetry is not for --engine {engine}; use --engine python")
+    if symmetry and engine == "spin":
+        raise VerifyError("--symmetry is not for --engine spin; use --engine native")
     loaded = load(spec)
     blocks = blocks or threads + encoders
     bounds = None
@@ -135,14 +172,19 @@ def command(
             bounds = [Bounds(threads, encoders, blocks, *maps)]
         except ValueError as error:
             raise VerifyError(f"--streams, --homes, --queues: {error}") from None
-    how = _Options(
-        threads, encoders, blocks, engine, int(memory * (1 << 30)), symmetry, bounds, quiet
+    limits = Limits(memory=int(memory * (1 << 30)), seconds=seconds)
+    how = _Options(threads, encoders, blocks, engine, limits, symmetry, bounds, quiet)
+    cells = list(
+        itertools.product(
+            chosen_strategies(loaded, strategies), chosen_environments(loaded, environments)
+        )
     )
-    rows = [
-        _row(strategy, environment, how)
-        for strategy in _strategies(loaded, strategies)
-        for environment in _environments(loaded, environments)
-    ]
+    if promela is not None:
+        return _export(promela, cells, how)
+    with _terminable():
+        if growth is not None:
+            return _growth(growth, cells, how)
+        rows = [_row(strategy, environment, how) for strategy, environment in cells]
     if traces is not None:
         _write(traces, rows)
     if json_output:
@@ -154,11 +196,17 @@ def command(
     return _verdict(rows)
 
 
-def _strategies(spec: Spec, names: tuple[str, ...]) -> list[Strategy]:
+def chosen_strategies(spec: Spec, names: tuple[str, ...]) -> list[Strategy]:
+    """What `strategies_option` names; all if it is not given."""
     return [spec.strategy(name) for name in names] or list(spec.strategies)
 
 
-def _environments(spec: Spec, names: tuple[str, ...]) -> list[Environment]:
+def chosen_environments(spec: Spec, names: tuple[str, ...]) -> list[Environment]:
+    """What `environments_option` names.
+
+    Raises:
+        VerifyError: If there is no such environment.
+    """
     if "all" in names:
         return list(spec.environments.values())
     for name in names:
@@ -181,7 +229,7 @@ def _row(strategy: Strategy, environment: Environment, how: _Options) -> Row:
         from verify import promela
 
         spun = promela.explore(
-            scheme, environment, *sizes, instances=how.instances, memory_mb=how.memory >> 20
+            scheme, environment, *sizes, instances=how.instances, limits=how.limits
         )
         return _judged(
             Row(
@@ -191,7 +239,8 @@ def _row(strategy: Strategy, environment: Environment, how: _Options) -> Row:
                 spun.states,
                 None,
                 spun.complete,
-                False,
+                # SPIN does not say; with fewer blocks than these a create may find none.
+                how.blocks < how.threads + how.encoders,
                 None,
                 None,
                 "",
@@ -215,31 +264,69 @@ def _row(strategy: Strategy, environment: Environment, how: _Options) -> Row:
 
 
 def _search(strategy: Strategy, environment: Environment, how: _Options) -> Exploration:
-    scheme, sizes = strategy.scheme, (how.threads, how.encoders, how.blocks)
-    if how.engine == "native" or (how.engine == "auto" and not how.symmetry):
-        from verify import explore_native
+    with _progress(f"{strategy.name}, {environment.name}", how.quiet) as report:
+        arguments: dict[str, Any] = {
+            "instances": how.instances,
+            "symmetry": how.symmetry,
+            "limits": how.limits,
+            "progress": report,
+        }
+        sizes = how.threads, how.encoders, how.blocks
+        if how.engine != "python":
+            from verify import explore_native
 
-        try:
-            with _progress(f"{strategy.name}, {environment.name}", how.quiet) as report:
-                return explore_native.explore(
-                    scheme,
-                    environment,
-                    *sizes,
-                    instances=how.instances,
-                    memory=how.memory,
-                    progress=report,
-                )
-        except explore_native.NoCompilerError:
-            if how.engine == "native":
-                raise
-    return explore(
-        scheme,
-        environment,
-        *sizes,
-        instances=how.instances,
-        symmetry=how.symmetry,
-        max_states=how.memory // 300,
-    )
+            try:
+                return explore_native.explore(strategy.scheme, environment, *sizes, **arguments)
+            except explore_native.NoCompilerError:
+                if how.engine == "native":
+                    raise
+        return explore(strategy.scheme, environment, *sizes, **arguments)
+
+
+def _export(
+    directory: Path, cells: Iterable[tuple[Strategy, Environment]], how: _Options
+) -> Verdict:
+    """Write the models for SPIN; their names on standard output."""
+    from verify import promela
+
+    for strategy, environment in cells:
+        instances = how.instances or instances_of(
+            strategy.scheme, environment, how.threads, how.encoders, how.blocks
+        )
+        for number, bounds in enumerate(instances, 1):
+            path = directory / f"{strategy.name}-{environment.name}-{number}.pml"
+            write_file(path, promela.export(strategy.scheme, environment, bounds))
+            click.echo(path)
+    return Verdict.PROVED
+
+
+def _growth(file: Path, cells: list[tuple[Strategy, Environment]], how: _Options) -> Verdict:
+    """Write the table of growth."""
+    if len(cells) != 1:
+        raise VerifyError("--growth is about one strategy in one environment; give --strategy NAME")
+    from verify import growth
+    from verify.render import note, progress
+
+    agree = growth.write(file, *cells[0], how.limits, lambda text: progress(text, how.quiet))
+    note(f"{file}: {'the engines agree' if agree else 'THE ENGINES DISAGREE'}")
+    return Verdict.PROVED if agree else Verdict.REFUTED
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """A SIGTERM ends the program in order: child processes and scratch directories go with it."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
@@ -263,7 +350,6 @@ def _progress(what: str, quiet: bool) -> Iterator[Any]:
 def _judged(row: Row) -> Row:
     """The row with its verdict: the claims of the spec are about the default environment."""
     verdict, reason = None, ""
-    bound_hit = not row.complete or row.exhausted
     if row.environment.name == "default" and row.strategy.expect is not None:
         claims = row.strategy.claims
         parallel = None if row.result is None else row.result.parallel is not None
@@ -271,7 +357,7 @@ def _judged(row: Row) -> Row:
             verdict, reason = Verdict.REFUTED, "claimed safe"
         elif claims.parallel is False and parallel:
             verdict, reason = Verdict.REFUTED, "claimed not to let operations overlap"
-        elif claims.safe and bound_hit:
+        elif claims.safe and row.bound_hit:
             verdict, reason = Verdict.UNDETERMINED, "a bound was hit"
         elif not claims.safe and not row.faults:
             verdict, reason = Verdict.UNDETERMINED, "claimed unsafe; no fault within the bounds"
@@ -281,7 +367,7 @@ def _judged(row: Row) -> Row:
             verdict, reason = Verdict.UNDETERMINED, "no overlap within the bounds"
         else:
             verdict, reason = Verdict.PROVED, "within the bounds"
-    elif bound_hit:
+    elif row.bound_hit:
         verdict, reason = Verdict.UNDETERMINED, "a bound was hit"
     values = {**row.__dict__, "verdict": verdict, "reason": reason}
     return Row(**values)
@@ -297,7 +383,9 @@ def _faults(row: Row) -> list[str]:
 
 
 def _counterexamples(row: Row) -> dict[str, Trace]:
-    return {} if row.result is None else row.result.counterexamples
+    """The shortest runs that are known: memory may not have done for the search that finds them."""
+    found = {} if row.result is None else row.result.counterexamples
+    return {fault: run for fault, run in found.items() if run.events}
 
 
 _WORDS = {
@@ -328,9 +416,10 @@ def _print(rows: list[Row], how: _Options, steps: bool) -> None:
     )
     for row in rows:
         if row.exhausted:
+            found = "found" if row.result is not None else "may have found"
             click.echo(
-                f"{row.strategy.name}, {row.environment.name}: a create found the freelist empty; "
-                f"use more than {how.blocks} blocks to see what follows"
+                f"{row.strategy.name}, {row.environment.name}: a create {found} the freelist "
+                f"empty; use more than {how.blocks} blocks to see what follows"
             )
         for fault, trace in _counterexamples(row).items() if steps else ():
             click.echo(f"\n{row.strategy.name}, {row.environment.name}: {fault}")
@@ -344,7 +433,8 @@ def _faults_text(row: Row) -> str:
         f"{fault} ({len(found[fault].events)})" if fault in found else fault
         for fault in _faults(row)
     ]
-    return ", ".join(texts) or "none"
+    least = "at least " if texts and row.bound_hit else ""
+    return least + (", ".join(texts) or ("none so far" if row.bound_hit else "none"))
 
 
 def _json(rows: list[Row], how: _Options) -> dict[str, Any]:
@@ -378,17 +468,7 @@ def _json(rows: list[Row], how: _Options) -> dict[str, Any]:
 
 def _write(directory: Path, rows: list[Row]) -> None:
     """Write every counterexample, each whole or not at all."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for row in rows:
-            for fault, trace in _counterexamples(row).items():
-                name = f"{row.strategy.name}-{row.environment.name}-{fault}.ndjson"
-                text = dump(row.strategy.name, row.environment.name, trace)
-                with tempfile.TemporaryDirectory(dir=directory) as work:
-                    file = Path(work) / name
-                    file.write_text(text, encoding="utf-8")
-                    file.replace(directory / name)
-    except OSError as error:
-        raise VerifyError(
-            f"{error.filename or directory}: {error.strerror}; name a directory to write to"
-        ) from None
+    for row in rows:
+        for fault, trace in _counterexamples(row).items():
+            name = f"{row.strategy.name}-{row.environment.name}-{fault}.ndjson"
+            write_file(directory / name, dump(row.strategy.name, row.environment.name, trace))

@@ -1,8 +1,9 @@
-"""The native search: C++ that is generated from the table of micro-steps, one program an instance.
+"""The native search: C++ that is generated from the table of micro-steps.
 
 `explore` here has the result of `verify.explore.explore`, at tens of millions of edges a second
-and about twenty bytes a state.  The generated program is compiled on first use and kept in the
-user's cache, under a name that covers its whole source and the compiler's options.
+and about twenty bytes a state.  A program is for an environment and numbers of threads, encoders
+and blocks; the locks and the maps of an instance are its input.  It is compiled on first use and
+kept in the user's cache, under a name that covers its whole source and the compiler's options.
 """
 
 from __future__ import annotations
@@ -15,15 +16,23 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from verify import resources
 from verify.engines.leanlib import cache_dir
 from verify.errors import VerifyError
-from verify.explore import Exploration, PackedModel, instances_of
+from verify.explore import (
+    UNLIMITED,
+    Exploration,
+    Limits,
+    PackedModel,
+    Progress,
+    instances_of,
+    renamings,
+)
 from verify.semantics import (
     FAULT_RULES,
     HOLDING,
@@ -46,13 +55,9 @@ from verify.trace import Trace
 MAX_BITS = 62
 """Wider states do not fit the engine's words."""
 
-DEFAULT_MEMORY = 4 << 30
 _FLAGS = ("-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror")
 _TIME_LIMIT = 300
 """Seconds for the compiler."""
-
-Progress = Callable[[int, int, float], None]
-"""Called now and then with the number of states, of edges, and seconds."""
 
 
 class NoCompilerError(VerifyError):
@@ -69,7 +74,7 @@ class Performance:
         states, edges: How many were visited.
         seconds: Time of the search, without compiling.
         bytes: The most memory that states took.
-        out_of_memory: Whether the memory limit stopped it.
+        out_of_memory, out_of_time: Whether that limit stopped it.
     """
 
     states: int = 0
@@ -77,6 +82,7 @@ class Performance:
     seconds: float = 0.0
     bytes: int = 0
     out_of_memory: bool = False
+    out_of_time: bool = False
 
 
 def explore(
@@ -87,8 +93,8 @@ def explore(
     blocks: int = 2,
     *,
     instances: Iterable[Bounds] | None = None,
-    memory: int = DEFAULT_MEMORY,
-    max_states: int = 1 << 40,
+    symmetry: bool = False,
+    limits: Limits = UNLIMITED,
     traces: bool = True,
     progress: Progress | None = None,
     performance: Performance | None = None,
@@ -96,11 +102,10 @@ def explore(
     """Visit all reachable states with the native engine.
 
     Args:
-        scheme, env, threads, encoders, blocks, instances: As for `verify.explore.explore`.
-        memory: Bytes for states; the search stops with `complete = False` when they do not do.
-        max_states: It stops there as well, in each instance.
+        scheme, env, threads, encoders, blocks, instances, symmetry, limits: As for
+            `verify.explore.explore`.
         traces: Whether to find shortest runs, in a second search that is as deep as they are
-            long; without it the counterexamples of the result are empty runs.
+            long; without it, or without the memory for it, counterexamples are empty runs.
         progress: Told now and then how far it is.
         performance: Filled with what it cost.
 
@@ -114,7 +119,8 @@ def explore(
         result.instances.append(bounds)
         packed = PackedModel(scheme, env, bounds)
         program = build(source(packed))
-        found = _run(program, memory, max_states, None, progress)
+        data = input_of(packed, symmetry)
+        found = _run(program, data, limits, None, progress)
         result.states += found["states"]
         result.edges += found["edges"]
         result.complete = result.complete and found["complete"]
@@ -123,10 +129,14 @@ def explore(
         cost.seconds += found["seconds"]
         cost.bytes = max(cost.bytes, found["bytes"])
         cost.out_of_memory = cost.out_of_memory or found["out_of_memory"]
+        cost.out_of_time = cost.out_of_time or found["out_of_time"]
         witnesses = found["found"]
         if traces and witnesses:
             depth = max(witness["depth"] for witness in witnesses.values())
-            witnesses = _run(program, memory, max_states, depth, progress)["found"]
+            # It ends at that depth, so it needs no limit on time.  Where memory is short it may not
+            # get there: the fault was seen all the same.
+            untimed = replace(limits, seconds=UNLIMITED.seconds)
+            witnesses |= _run(program, data, untimed, depth, progress)["found"]
         _collect(result, packed, witnesses)
     order = result.counterexamples
     result.counterexamples = {fault: order[fault] for fault in FAULTS if fault in order}
@@ -163,14 +173,18 @@ def _events(packed: PackedModel, words: list[int]) -> tuple[Event, ...]:
 
 
 def _run(
-    program: Path, memory: int, max_states: int, depth: int | None, progress: Progress | None
+    program: Path, data: str, limits: Limits, depth: int | None, progress: Progress | None
 ) -> dict[str, Any]:
-    command = [str(program), str(memory), str(max_states)]
+    command = [str(program), str(limits.memory), str(limits.states), str(limits.seconds)]
     if depth is not None:
         command.append(str(depth))
     result: dict[str, Any] | None = None
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         try:
+            if process.stdin is not None:
+                process.stdin.write(data)
+                process.stdin.close()
             for line in process.stdout or ():
                 value = json.loads(line)
                 if "progress" not in value:
@@ -179,6 +193,7 @@ def _run(
                     progress(value["states"], value["edges"], value["seconds"])
         except BaseException:  # an interrupt must not leave the search running
             process.kill()
+            process.wait()
             raise
     if process.returncode != 0 or result is None:
         raise VerifyError(
@@ -253,7 +268,7 @@ def _version(name: str) -> str:
 
 
 def source(packed: PackedModel) -> str:
-    """The C++ source of the search of an instance.
+    """The C++ source of the search of instances of this size, in this environment.
 
     Raises:
         VerifyError: If a state does not fit a word.
@@ -274,20 +289,12 @@ def source(packed: PackedModel) -> str:
         0 if a is None or a.point == "dispatched" else 1 + operations.index((a.kind, a.encoder))
         for a in packing.activities
     ]
-    excluded = [
-        [
-            [
-                sum(
-                    1 << 1 + number
-                    for number, (k, e) in enumerate(operations)
-                    if packed.model.excludes((u, k, e), (t, kind, encoder))
-                )
-                for u in range(bounds.threads)
-            ]
-            for kind, encoder in operations
-        ]
-        for t in range(bounds.threads)
-    ]
+    shapes = list(dict.fromkeys((a.kind, a.point) for a in packing.activities if a is not None))
+    fields = {
+        (a.kind, a.point, a.encoder, 0 if a.block is None else a.block + 1): code
+        for code, a in enumerate(packing.activities)
+        if a is not None
+    }
     template = resources.root() / "native" / "explore" / "engine.cpp.j2"
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
@@ -297,6 +304,8 @@ def source(packed: PackedModel) -> str:
     )
     return environment.from_string(template.read_text(encoding="utf-8")).render(
         threads=bounds.threads,
+        encoders=bounds.encoders,
+        blocks=bounds.blocks,
         field_bits=packing.field_bits,
         memory_bits=packing.memory_bits,
         initial=packed.initial,
@@ -308,12 +317,52 @@ def source(packed: PackedModel) -> str:
             for a in packing.activities
         ],
         operations=len(operations),
-        excluded=excluded,
+        shape_of=[0 if a is None else shapes.index((a.kind, a.point)) for a in packing.activities],
+        held_of=[0 if a is None or a.block is None else a.block + 1 for a in packing.activities],
+        field_of=[
+            [
+                # 0 where the point holds a block and none is named, or the other way round.
+                [fields.get((*shape, e, b), 0) for b in range(bounds.blocks + 1)]
+                for e in range(bounds.encoders)
+            ]
+            for shape in shapes
+        ],
+        impl_shift=packing.cells["impl", 0][0],
+        impl_bits=packing.cells["impl", 0][1],
+        owner_shift=packing.cells["owner", 0][0],
+        owner_bits=packing.cells["owner", 0][1],
+        ready_shift=packing.cells["ready", 0][0],
+        alive_shift=packing.cells["alive", 0][0],
         cases=[writer.case(code, activity) for code, activity in enumerate(packing.activities)],
         drops=writer.drops(),
         encode_first=KINDS.index("encode") * bounds.encoders,
         encode_last=(KINDS.index("encode") + 1) * bounds.encoders,
     )
+
+
+def input_of(packed: PackedModel, symmetry: bool) -> str:
+    """What the program of `source` reads: the locks, the homes, and how to rename."""
+    bounds = packed.bounds
+    operations = _operations(bounds)
+    numbers = [
+        sum(
+            1 << 1 + number
+            for number, (k, e) in enumerate(operations)
+            if packed.model.excludes((u, k, e), (t, kind, encoder))
+        )
+        for t in range(bounds.threads)
+        for kind, encoder in operations
+        for u in range(bounds.threads)
+    ]
+    group = renamings(packed) if symmetry else []
+    numbers += [*bounds.homes, len(group)]
+    for threads, encoders in group:
+        numbers += [*threads, *encoders]
+    return " ".join(map(str, numbers)) + "\n"
+
+
+def _operations(bounds: Bounds) -> list[tuple[str, int]]:
+    return [(kind, encoder) for kind in KINDS for encoder in range(bounds.encoders)]
 
 
 @dataclass
@@ -347,7 +396,7 @@ class _Writer:
         self._packed = packed
         self._packing = packed.packing
         self._model: Model = packed.model
-        self.operations = [(k, e) for k in KINDS for e in range(packed.bounds.encoders)]
+        self.operations = _operations(packed.bounds)
 
     def case(self, code: int, activity: Activity | None) -> dict[str, Any]:
         """What a thread can do whose field is `code`."""
@@ -452,8 +501,7 @@ class _Writer:
             atom, wanted = test.atom, test.value
             sign = "" if wanted else "!"
             if atom is Atom.HOME:
-                home = self._packed.bounds.homes[encoder]
-                context.append(f"T {'==' if wanted else '!='} {home}")
+                context.append(f"T {'==' if wanted else '!='} home[{encoder}]")
             elif atom in STATIC:
                 if self._model.flags[atom] != wanted:
                     return None

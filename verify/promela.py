@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verify.errors import VerifyError
-from verify.explore import instances_of
+from verify.explore import UNLIMITED, Limits, instances_of
 from verify.semantics import (
     FAULT_RULES,
     HOLDING,
@@ -43,11 +44,19 @@ _PLACES = sorted(
 )
 """The points of which a thread asks whether another one is there."""
 
-PAN_FLAGS = ("-O2", "-DSAFETY", "-DNOREDUCE")
+PAN_FLAGS = ("-DSAFETY", "-DNOREDUCE")
 """Options for the verifier's compiler: no partial-order reduction, all states."""
 
 _DEPTH = 10_000_000
 """SPIN searches depth first; its stack must hold the longest path."""
+
+_LIMITS = ("max search depth too small", "out of memory", "memory limit", "Search not completed")
+"""What pan says when it did not see everything."""
+
+_COMPILE_SECONDS = 600
+
+_LONGEST = 1_000_000
+"""The system has a limit on how long one can wait: this is eleven days."""
 
 
 class NoSpinError(VerifyError):
@@ -84,17 +93,20 @@ def explore(
     blocks: int = 2,
     *,
     instances: Iterable[Bounds] | None = None,
-    memory_mb: int = 4096,
+    limits: Limits = UNLIMITED,
+    optimise: str = "-O2",
     hash_bits: int = 24,
-    time_limit: float = 600,
+    depth: int = _DEPTH,
 ) -> SpinResult:
     """Visit all reachable states with SPIN.
 
     Args:
-        scheme, env, threads, encoders, blocks, instances: As for `verify.explore.explore`.
-        memory_mb: pan's memory limit.
+        scheme, env, threads, encoders, blocks, instances, limits: As for
+            `verify.explore.explore`, but that pan has no limit on states, and that its memory
+            includes the hash table and the stack.
+        optimise: The compiler's level for pan; for small instances compiling is what takes time.
         hash_bits: pan's hash table has two to this power slots, of eight bytes each.
-        time_limit: Seconds for each search.
+        depth: Of pan's stack.
 
     Raises:
         NoSpinError: If SPIN or a C compiler is missing.
@@ -105,16 +117,16 @@ def explore(
             raise NoSpinError(
                 f"{program} is not installed; apt install spin gcc, or another engine"
             )
+    flags = [optimise, *PAN_FLAGS, f"-DMEMLIM={max(limits.memory >> 20, 1)}"]
     results = []
     for bounds in instances or instances_of(scheme, env, threads, encoders, blocks):
         with tempfile.TemporaryDirectory(prefix="verify-spin-") as directory:
             work = Path(directory)
             (work / "model.pml").write_text(export(scheme, env, bounds), encoding="utf-8")
-            _call(["spin", "-a", "model.pml"], work, time_limit)
-            flags = [*PAN_FLAGS, f"-DMEMLIM={memory_mb}"]
-            _call(["gcc", "-w", *flags, "-o", "pan", "pan.c"], work, time_limit)
-            command = ["./pan", "-E", "-n", f"-m{_DEPTH}", f"-w{hash_bits}"]
-            results.append(_parse(_call(command, work, time_limit)))
+            _call(["spin", "-a", "model.pml"], work)
+            _call(["gcc", "-w", *flags, "-o", "pan", "pan.c"], work)
+            command = ["./pan", "-E", "-n", f"-m{depth}", f"-w{hash_bits}"]
+            results.append(_search(command, work, limits.seconds))
     return SpinResult(
         frozenset().union(*(r.faults for r in results)),
         sum(r.states for r in results),
@@ -124,22 +136,44 @@ def explore(
     )
 
 
-def _call(command: list[str], work: Path, time_limit: float) -> str:
+def _call(command: list[str], work: Path) -> None:
     try:
         done = subprocess.run(
-            command, cwd=work, capture_output=True, text=True, timeout=time_limit, check=False
+            command, cwd=work, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         raise VerifyError(
-            f"{command[0]}: not ready after {time_limit:g} s; use smaller bounds"
+            f"{command[0]}: not ready after {_COMPILE_SECONDS} s; use smaller bounds"
         ) from None
-    output = done.stdout + done.stderr
     if done.returncode != 0:
-        line = next((text for text in output.splitlines() if "rror" in text), output[-200:])
-        raise VerifyError(
-            f"{command[0]}: exit code {done.returncode}: {line}; report this as a bug"
-        )
-    return output
+        raise _unexpected(command[0], done.returncode, done.stdout + done.stderr)
+
+
+def _search(command: list[str], work: Path, seconds: float) -> SpinResult:
+    """Run pan, at most so long."""
+    with subprocess.Popen(
+        command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=min(seconds, _LONGEST))
+        except subprocess.TimeoutExpired:
+            # On an interrupt pan prints how far it got, and ends.
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate()
+            return replace(_parse(output), complete=False)
+        except BaseException:  # an interrupt must not leave the search running
+            process.kill()
+            process.wait()
+            raise
+    # Where its memory limit stops it pan says so and ends with a code of its own.
+    if process.returncode != 0 and not any(limit in output for limit in _LIMITS):
+        raise _unexpected(command[0], process.returncode, output)
+    return _parse(output)
+
+
+def _unexpected(program: str, code: int, output: str) -> VerifyError:
+    line = next((text for text in output.splitlines() if "rror" in text), output[-200:])
+    return VerifyError(f"{program}: exit code {code}: {line}; report this as a bug")
 
 
 def _parse(output: str) -> SpinResult:
@@ -153,11 +187,10 @@ def _parse(output: str) -> SpinResult:
         for name in ("actual memory usage for states", "memory used for hash table")
         if (found := re.search(rf"([0-9.]+)\s+{name}", output))
     )
-    limits = ("max search depth too small", "out of memory", "Search not completed")
     return SpinResult(
         frozenset(fault for i, fault in enumerate(FAULTS) if faults and int(faults[1]) >> i & 1),
         int(states[1]),
-        not any(limit in output for limit in limits),
+        not any(limit in output for limit in _LIMITS),
         float(seconds[1]) if seconds else 0.0,
         int(memory * (1 << 20)),
     )
@@ -213,7 +246,8 @@ class _Writer:
                 for kind in rule.kinds:
                     for encoder in range(self._bounds.encoders):
                         lines += self._dispatch(rule, thread, kind, encoder)
-        lines += ["  fi;"]
+        # A thread that may do nothing waits for ever; without an option `if` is no Promela.
+        lines += ["  :: false -> goto idle", "  fi;"]
         for kind in KINDS:
             for point in POINTS[1:]:
                 options = self._options(thread, kind, point)

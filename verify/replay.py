@@ -18,7 +18,7 @@ from verify import claims, options, project, trace, views
 from verify import spec as specs
 from verify.engines.base import Engine
 from verify.errors import VerifyError
-from verify.semantics import Bounds, Event, Model, State
+from verify.semantics import HOLDING, Activity, Bounds, Event, Model, State
 from verify.spec import Environment, LockScheme
 from verify.verdict import Verdict
 
@@ -36,9 +36,13 @@ class Replayed:
         verdict: PROVED: the kernel accepts every event.  REFUTED: an event is no step (the kernel
             accepts those before it and rejects this one).  ERROR otherwise.
         events: How many events the kernel accepted.
-        reason: For a trace that is not accepted, the first event that is no step and why.
+        reason: For a trace that is not accepted, what is wrong with its first event that is no
+            step, or with its fault.
         axioms: What the theorem depends on.
         seconds: Time of the elaboration and the kernel, without start-up of the audit.
+        line: Of the file, where that event or fault is; None for an accepted trace.
+        states: The model's state before that event, and the state that the event claims: the
+            same, but for what it says of its thread.
     """
 
     verdict: Verdict
@@ -46,6 +50,8 @@ class Replayed:
     reason: str | None
     axioms: tuple[str, ...]
     seconds: float
+    line: int | None = None
+    states: tuple[State, ...] = ()
 
 
 class _Snapshots:
@@ -101,8 +107,6 @@ class _Snapshots:
 
 
 def _point(event: Event) -> str:
-    from verify.semantics import HOLDING
-
     return f".{event.pc} {event.b}" if event.pc in HOLDING else f".{event.pc}"
 
 
@@ -178,10 +182,42 @@ def _labels(model: Model, events: Sequence[Event]) -> tuple[list[Event], State]:
     state, labels = model.initial(), []
     for event in events:
         label, state = next(
-            (found, after) for found, after in model.enabled(state) if trace.same(found, event)
+            (found, after)
+            for found, after in model.enabled_of(event.t, state)
+            if trace.same(found, event)
         )
         labels.append(label)
     return labels, state
+
+
+def _rejected(divergence: trace.Divergence) -> Event | None:
+    """The event that is no step, if Lean can be asked about it.
+
+    A label of Lean's model says less than an event, and an event can contradict itself: it may
+    name a step that exists and another encoder than its thread's, or a point without its block.
+    """
+    event = divergence.event
+    if event is None:
+        return None
+    if event.event not in ("dispatch", "acquire", "release", "drop"):
+        outside = event.pc in ("idle", "dispatched", "entered")
+        if outside or (event.pc in HOLDING and event.b is None):
+            return None
+    label = views.lean_label(event)
+    return None if label in map(views.lean_label, divergence.expected) else event
+
+
+def _claimed(state: State, event: Event) -> State:
+    """The state after an event, as far as the event says."""
+    threads, memory = list(state.threads), state.memory
+    if event.t is None:
+        alive = tuple(a and e != event.e for e, a in enumerate(memory.alive))
+        memory = memory._replace(alive=alive)
+    elif event.pc == "idle":
+        threads[event.t] = None
+    else:
+        threads[event.t] = Activity(event.kind or "", event.e, event.pc or "", event.b)
+    return State(tuple(threads), memory)
 
 
 def replay(
@@ -204,9 +240,8 @@ def replay(
         raise VerifyError(f"{divergence.reason}; record at least one step")
     labels, _ = _labels(Model(scheme, environment, run.bounds), accepted)
     fault = (run.fault.fault, run.fault.t) if run.fault and divergence is None else None
-    source = lean_module(
-        labels, scheme, environment, run.bounds, fault, divergence.event if divergence else None
-    )
+    rejected = None if divergence is None else _rejected(divergence)
+    source = lean_module(labels, scheme, environment, run.bounds, fault, rejected)
     with project.directory(engine, "replay") as root:
         project.write(root, {**project.sources(), Path("MPSVerify/Recorded.lean"): source})
         build = engine.build(root, [MODULE])
@@ -219,8 +254,20 @@ def replay(
     axioms = audit.theorems[0].axioms
     if divergence is None:
         return Replayed(Verdict.PROVED, len(labels), None, axioms, seconds)
-    what = "its fault" if divergence.event is None else f"event {divergence.step + 1}"
-    return Replayed(Verdict.REFUTED, len(labels), f"{what}: {divergence.reason}", axioms, seconds)
+    what = "its fault"
+    states: tuple[State, ...] = (divergence.state,)
+    if divergence.event is not None:
+        what = f"event {divergence.step + 1}"
+        states = divergence.state, _claimed(divergence.state, divergence.event)
+    return Replayed(
+        Verdict.REFUTED,
+        len(labels),
+        f"{what}: {divergence.reason}",
+        axioms,
+        seconds,
+        divergence.step + 2,  # after the header
+        states,
+    )
 
 
 @click.command("replay")
@@ -235,9 +282,10 @@ def command(
     """Let Lean's kernel accept a recorded trace, or name the first event that is no step.
 
     TRACE is a file of one JSON object a line: a header, the steps, and an end line that counts
-    them; `verify.trace` documents the format.
+    them; docs/traces.md documents the format.
     """
     from verify import render
+    from verify.lockstep import describe
     from verify.prove import choose_engine
 
     recorded = trace.load(path)
@@ -255,14 +303,20 @@ def command(
             {
                 "verdict": result.verdict.value,
                 "events": result.events,
+                "line": result.line,
                 "reason": result.reason,
+                "states": [describe(state) for state in result.states],
                 "axioms": list(result.axioms),
                 "seconds": round(result.seconds, 3),
             }
         )
     else:
         if result.reason is not None and not quiet:
-            render.note(f"{path}: {result.reason}")
+            where = path if result.line is None else f"{path}:{result.line}"
+            render.note(f"{where}: {result.reason}")
+            for name, state in zip(("the model before it", "it says"), result.states, strict=False):
+                for line in describe(state):
+                    render.note(f"  {name}: {line}")
         render.note(
             f"{result.verdict}: the kernel accepts {result.events} of "
             f"{len(recorded.trace.events)} events of {strategy.name} in {environment.name}"

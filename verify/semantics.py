@@ -415,15 +415,23 @@ class Model:
 
     def enabled(self, state: State) -> list[tuple[Event, State]]:
         """The steps from a state, each with its label."""
+        threads = (*range(self.bounds.threads), None)
+        return [step for thread in threads for step in self.enabled_of(thread, state)]
+
+    def enabled_of(self, thread: int | None, state: State) -> list[tuple[Event, State]]:
+        """The steps of one thread from a state, each with its label; None: of no thread."""
+        found = (
+            self.drops(state.memory)
+            if thread is None
+            else self.thread_steps(thread, state.threads[thread], state.memory)
+        )
         steps = []
-        for thread, activity in enumerate(state.threads):
-            for step in self.thread_steps(thread, activity, state.memory):
-                if self._context_holds(step.tests, state, thread, step.event.e):
-                    threads = (*state.threads[:thread], step.activity, *state.threads[thread + 1 :])
-                    steps.append((step.event, State(threads, step.memory)))
-        for step in self.drops(state.memory):
-            if self._context_holds(step.tests, state, None, step.event.e):
-                steps.append((step.event, State(state.threads, step.memory)))
+        for step in found:
+            if self._context_holds(step.tests, state, thread, step.event.e):
+                threads = list(state.threads)
+                if thread is not None:
+                    threads[thread] = step.activity
+                steps.append((step.event, State(tuple(threads), step.memory)))
         return steps
 
     def faults(self, state: State) -> list[FaultAt]:
