@@ -11,10 +11,11 @@ import independent_search as hand
 import pytest
 from conftest import type_of_run
 
-from verify import claims, explain, spec, views
+from verify import claims, explain, page, spec, views
 from verify import prove as gate
 from verify.engines.embedded import EmbeddedEngine
 from verify.explain import Explanation
+from verify.trace import Trace
 from verify.verdict import Verdict
 
 pytest_plugins = ["engine_fixtures"]
@@ -209,3 +210,56 @@ def test_an_unknown_strategy_is_one_line(verify: type_of_run, tmp_path: Path) ->
     assert "unknown strategy 'perEncodr'" in shown.stderr
     assert "did you mean 'perEncoder'?" in shown.stderr
     assert list(tmp_path.iterdir()) == []  # found out before any Lean was asked
+
+
+# --- The page, with what Lean says ----------------------------------------------------------------
+
+
+def asked_for(name: str, environment: str = "default") -> explain._Asked:
+    environments = SHIPPED.environments
+    return explain._Asked(SHIPPED.strategy(name), environments[environment], None, None, None)
+
+
+def test_the_page_of_an_unsafe_strategy(engine: EmbeddedEngine) -> None:
+    verdict, content = explain._strategy_page(asked_for("rwLock"), engine)
+    assert verdict is Verdict.PROVED
+    assert content.judgement == "not safe"
+    assert dict(content.facts)["exactly these faults, proved"] == "encoderOverlap"
+    (group,) = content.groups
+    assert [run.basis for run in group.runs] == ["Lean's kernel accepts this run."]
+    assert "It would be safe if each encoder is used by its home thread only." in content.reasons
+    # What Lean proves to be reachable and what the page gives reasons for make up all faults.
+    closed = [fault for fault, _, _ in content.unreachable]
+    assert sorted([*closed, "encoderOverlap"]) == sorted(spec.FAULTS)
+
+
+def test_the_page_of_a_safe_strategy(engine: EmbeddedEngine) -> None:
+    verdict, content = explain._strategy_page(asked_for("perEncoder"), engine)
+    assert verdict is Verdict.PROVED
+    assert (content.judgement, content.mood) == ("safe", "good")
+    verdict, content = explain._strategy_page(asked_for("perEncoder", "racyFreelist"), engine)
+    assert (verdict, content.judgement) == (Verdict.PROVED, "not safe")
+    (group,) = content.groups  # with two encoders, which Lean accepts as well
+    assert [run.name for run in group.runs] == ["staleContext", "doubleFree", "writeAfterFree"]
+    assert {run.basis for run in group.runs} == {"Lean's kernel accepts this run."}
+
+
+def test_a_run_that_lean_rejects_is_an_error(
+    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = page.counterexamples
+
+    def cut_short(*arguments: Any) -> dict[str, Trace]:
+        found = right(*arguments)
+        run = found["nullDeref"]
+        # A run of the model as far as it goes; it ends a step too early.
+        found["nullDeref"] = Trace(run.bounds, run.events[:-1], run.fault)
+        return found
+
+    monkeypatch.setattr(page, "counterexamples", cut_short)
+    verdict, content = explain._strategy_page(asked_for("perStream"), engine)
+    assert verdict is Verdict.ERROR
+    assert "ERROR: Lean did not accept the run to nullDeref." in content.reasons
+    bases = {run.name: run.basis for run in content.groups[0].runs}
+    assert bases.pop("nullDeref") == page.FOLLOWED
+    assert set(bases.values()) == {"Lean's kernel accepts this run."}

@@ -3,26 +3,38 @@
 What `verify prove` has judged is shown as it is.  Everything else (which pairs of operations
 overlap, the runs to faults, what the other assumptions do) is found here, stated for Lean, and
 shown only if Lean's kernel has accepted it.
+
+Its pictures (`--diagram`, `--graph`, `--html`) show runs of the model.  Of those, the page's say
+whether Lean's kernel has accepted them; the others ask no Lean.
 """
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from verify import claims, options, project, views
 from verify import prove as gate
 from verify import spec as specs
+from verify import trace as traces
 from verify.claims import Claim
 from verify.engines.base import Engine
+from verify.errors import EngineMissing, VerifyError
 from verify.prove import Row
-from verify.spec import FLAGS, KINDS, Environment, LockScheme, Strategy
+from verify.semantics import Bounds
+from verify.spec import FAULTS, FLAGS, KINDS, Environment, LockScheme, Strategy
 from verify.trace import Trace, steps_text
 from verify.verdict import Verdict, combine
 from verify.views import Counterexample
+
+if TYPE_CHECKING:
+    from verify import page
 
 ASSUMPTIONS: Mapping[str, str] = {
     "handlersIntercepted": "completion handlers' teardown goes through the guard",
@@ -271,21 +283,356 @@ def _assumption(
 # --- The command ----------------------------------------------------------------------------------
 
 
+_PICTURE = ("text", "svg", "mermaid")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a picture is to show."""
+
+    strategy: Strategy
+    environment: Environment
+    fault: str | None
+    trace: Trace | None
+    spec: Path | None
+
+
 @click.command("explain", help="Say why a strategy is safe or not, from proved facts.")
-@click.argument("strategy")
+@click.argument("strategy", required=False)
 @options.spec
+@click.option(
+    "--diagram",
+    type=click.Choice(["none", *_PICTURE]),
+    default=None,
+    help="Draw one run as a sequence diagram instead, without asking Lean.",
+)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a page on which every run is followed step by step.",
+)
+@click.option(
+    "--graph",
+    type=click.Choice(["dot", "svg", "mermaid"]),
+    help="Draw the state graph of a small instance instead.",
+)
+@click.option("--fault", type=click.Choice(FAULTS), metavar="NAME", help="The run to this fault.")
+@click.option("--environment", metavar="NAME", help="In this environment, not the default one.")
+@click.option(
+    "--trace",
+    "trace_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw this recorded run (of `verify explore --traces`, `verify stress`, or your own).",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the picture there, not to standard output.",
+)
+@click.option("--threads", type=click.IntRange(1, 4), default=2, help="Of the graph; 2.")
+@click.option("--encoders", type=click.IntRange(1, 4), default=1, help="Of the graph; 1.")
+@click.option("--blocks", type=click.IntRange(1, 8), default=1, help="Of the graph; 1.")
+@click.option("--symmetry", is_flag=True, help="Of the graph: one node for states up to renaming.")
 @options.json_output
-def command(strategy: str, spec: Path | None, json_output: bool) -> Verdict:
-    """Print the explanation of a strategy."""
+def command(
+    strategy: str | None,
+    spec: Path | None,
+    diagram: str | None,
+    html: Path | None,
+    graph: str | None,
+    fault: str | None,
+    environment: str | None,
+    trace_file: Path | None,
+    output: Path | None,
+    threads: int,
+    encoders: int,
+    blocks: int,
+    symmetry: bool,
+    json_output: bool,
+) -> Verdict | None:
+    """Print the explanation of a strategy, or a picture of a run."""
     from verify import render
 
-    specs.load(spec).strategy(strategy)  # a wrong name need not wait for Lean
-    explanation = explain(strategy, spec, gate.choose_engine("auto"))
+    diagram = None if diagram == "none" else diagram
+    given = {"--diagram": diagram, "--html": html, "--graph": graph}
+    pictures = [name for name, value in given.items() if value]
+    if len(pictures) > 1:
+        raise click.UsageError(f"{' and '.join(pictures)} draw different things; give one of them")
+    if html and output:
+        raise click.UsageError("--html names its file already; leave --output out")
+    if graph and trace_file:
+        raise click.UsageError("--graph draws all runs; leave --trace out")
+    if not pictures and (fault or environment or trace_file or output):
+        diagram = "text"  # these say which run to draw
+    asked = _asked(strategy, spec, environment, fault, trace_file)
+    if html:
+        return _draw_page(asked, html, json_output)
+    if graph:
+        from verify import graph as graphs
+
+        bounds = Bounds(threads, encoders, blocks)
+        drawn = graphs.draw(
+            graph, asked.strategy.name, asked.strategy.scheme, asked.environment, bounds, symmetry
+        )
+        _deliver(asked, graph, None, drawn, output, json_output)
+        return None
+    if diagram:
+        _draw_diagram(asked, diagram, output, json_output)
+        return None
+    explanation = explain(asked.strategy.name, spec, gate.choose_engine("auto"))
     if json_output:
         render.print_json(explanation.json())
     else:
         _print(explanation)
     return explanation.verdict
+
+
+# --- Pictures -------------------------------------------------------------------------------------
+
+
+def _asked(
+    name: str | None,
+    spec: Path | None,
+    environment: str | None,
+    fault: str | None,
+    trace_file: Path | None,
+) -> _Asked:
+    """What the command line asks for; wrong names need not wait for Lean."""
+    loaded = specs.load(spec)
+    if trace_file is None:
+        if name is None:
+            raise click.UsageError("name a strategy, or a trace with --trace")
+        env = _environment(environment or "default", loaded, "--environment")
+        return _Asked(loaded.strategy(name), env, fault, None, spec)
+    recorded = traces.load(trace_file)
+    for what, wanted, has in (
+        ("strategy", name, recorded.strategy),
+        ("environment", environment, recorded.environment),
+        ("fault", fault, recorded.trace.fault and recorded.trace.fault.fault),
+    ):
+        if wanted is not None and wanted != has:
+            raise VerifyError(
+                f"{trace_file}: the trace's {what} is {has or 'none'}, not {wanted}; leave it out"
+            )
+    strategy = loaded.strategy(recorded.strategy)
+    env = _environment(recorded.environment, loaded, str(trace_file))
+    found = traces.check(recorded.trace, strategy.scheme, env)
+    if found is not None:
+        # The header is line 1.
+        raise VerifyError(f"{trace_file}:{found.step + 2}: {found.reason}; record the run again")
+    return _Asked(strategy, env, fault, recorded.trace, spec)
+
+
+def _environment(name: str, spec: specs.Spec, where: str) -> Environment:
+    if name not in spec.environments:
+        known = ", ".join(spec.environments)
+        raise VerifyError(f"{where}: unknown environment {name!r}; use one of {known}")
+    return spec.environments[name]
+
+
+def _chosen(asked: _Asked) -> Trace:
+    """The run to draw: the recorded one, that to the fault, the claimed one, or any."""
+    from verify import page
+
+    if asked.trace is not None:
+        return asked.trace
+    scheme, env, claimed = asked.strategy.scheme, asked.environment, asked.strategy.claims
+    if asked.fault is None and env.name == "default" and claimed.fault is not None:
+        run = views.shortest(scheme, env, claimed.fault, claimed.race)
+        if run is not None:
+            return Trace(views.BOUNDS, run.events, run.at)
+    found = page.counterexamples(scheme, env)
+    if asked.fault is not None and asked.fault not in found:
+        needs = {name: words for name, _, words in page.unreachable(scheme, env)}
+        why = needs.get(asked.fault, "more threads, encoders or blocks than a picture has")
+        raise VerifyError(
+            f"{asked.strategy.name} has no run to {asked.fault} in {env.name}: it would take "
+            f"{why}; leave --fault out"
+        )
+    if asked.fault is not None:
+        return found[asked.fault]
+    if found:
+        return min(found.values(), key=lambda trace: len(trace.events))
+    return page.groups_of(asked.strategy, env, {})[0].runs[0].film.trace
+
+
+def _draw_diagram(asked: _Asked, kind: str, output: Path | None, json_output: bool) -> None:
+    from verify import diagram
+    from verify.frames import Film
+
+    trace = _chosen(asked)
+    film = Film(trace, asked.strategy.name, asked.strategy.scheme, asked.environment)
+    if kind == "svg":
+        drawn = diagram.svg(film)
+    elif kind == "mermaid":
+        drawn = diagram.mermaid(film)
+    else:
+        # A file is UTF-8 whatever the terminal can show.
+        shown = output is not None or json_output or diagram.can_show(sys.stdout.encoding)
+        drawn = diagram.text(film, ascii_only=not shown)
+    _deliver(asked, kind, trace.fault and trace.fault.fault, drawn, output, json_output)
+
+
+def _deliver(
+    asked: _Asked, kind: str, fault: str | None, drawn: str, output: Path | None, json_output: bool
+) -> None:
+    """Write a picture to where it is wanted."""
+    from verify import render
+
+    if output is not None:
+        _write(output, drawn)
+    if json_output:
+        where = {"file": str(output)} if output is not None else {"picture": drawn}
+        render.print_json(
+            {
+                "strategy": asked.strategy.name,
+                "environment": asked.environment.name,
+                "fault": fault,
+                "format": kind,
+                **where,
+            }
+        )
+    elif output is None:
+        click.echo(drawn, nl=False)
+    else:
+        render.note(f"{output}: written")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole, or not at all."""
+    try:
+        # A temporary directory, not a temporary file: that would be for its owner only.
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".verify-") as work:
+            file = Path(work) / "picture"
+            file.write_text(text, encoding="utf-8")
+            file.replace(path)
+    except OSError as error:
+        raise VerifyError(f"{path}: {error.strerror}; name a file that can be written") from None
+
+
+def _draw_page(asked: _Asked, path: Path, json_output: bool) -> Verdict | None:
+    """Write the page; the verdict is that of the explanation, UNDETERMINED without Lean."""
+    from verify import page, render
+
+    if not path.parent.is_dir():  # before the minute that Lean may take
+        raise VerifyError(f"{path}: {path.parent} is no directory; name a file that can be written")
+    verdict: Verdict | None
+    if asked.trace is not None:
+        verdict, content = None, _trace_page(asked, asked.trace)
+    else:
+        _chosen(asked)  # a fault that has no run
+        try:
+            engine: Engine | None = gate.choose_engine("auto")
+        except EngineMissing as error:
+            engine = None
+            render.progress(f"the page has no verdict: {error}")
+        verdict, content = _strategy_page(asked, engine)
+    _write(path, page.render(content))
+    if json_output:
+        render.print_json(
+            {
+                "verdict": verdict and verdict.value,
+                "strategy": asked.strategy.name,
+                "environment": asked.environment.name,
+                "runs": [run.id for group in content.groups for run in group.runs],
+                "format": "html",
+                "file": str(path),
+            }
+        )
+    else:
+        runs = sum(len(group.runs) for group in content.groups)
+        render.note(f"{path}: written, with {runs} run{'' if runs == 1 else 's'}")
+    return verdict
+
+
+def _trace_page(asked: _Asked, trace: Trace) -> page.Page:
+    from verify import page
+    from verify.frames import Film
+
+    strategy = asked.strategy
+    name = trace.fault.fault if trace.fault else "the run"
+    heading = f"A recorded run to {name}" if trace.fault else "A recorded run"
+    film = Film(trace, strategy.name, strategy.scheme, asked.environment)
+    shown = page.Shown("run-recorded", name, heading, page.FOLLOWED, film)
+    return page.Page(
+        heading=strategy.name,
+        lead=strategy.english,
+        groups=(page.RunGroup("Recorded", "", (shown,)),),
+        facts=(("environment", _in_words(asked.environment)), ("instance", str(trace.bounds))),
+        footer="Whether Lean's kernel accepts the run: verify replay.",
+    )
+
+
+def _strategy_page(asked: _Asked, engine: Engine | None) -> tuple[Verdict, page.Page]:
+    from verify import page
+
+    strategy, env = asked.strategy, asked.environment
+    facts = [("environment", _in_words(env))]
+    verdict, judgement, reasons, basis = Verdict.UNDETERMINED, "", list[str](), dict[str, str]()
+    if engine is not None:
+        told = explain(strategy.name, asked.spec, engine)
+        found = page.counterexamples(strategy.scheme, env)
+        basis = _accepted(strategy, env, found, engine)
+        proved = told.row.faults.get(env.name)
+        verdict, reasons = told.verdict, _page_reasons(told, env)
+        if proved is not None:
+            judgement = "not safe" if proved else "safe"
+            facts.append(("exactly these faults, proved", ", ".join(proved) or "none"))
+            unseen = [fault for fault in proved if fault not in found]
+            if unseen:
+                reasons.append(f"Proved to be reachable, but in no picture: {', '.join(unseen)}.")
+        if len(basis) < len(found):
+            verdict = combine([verdict, Verdict.ERROR])
+            missing = ", ".join(fault for fault in found if fault not in basis)
+            reasons.append(f"ERROR: Lean did not accept the run to {missing}.")
+        facts.append(("theorem", f"{told.row.theorem} in {told.file}: {told.row.verdict}"))
+        facts.append(("axioms", ", ".join(told.row.axioms) or "none"))
+    else:
+        reasons.append("Nobody has judged this: no Lean was found. `verify doctor` says more.")
+    groups = page.groups_of(strategy, env, basis)
+    if asked.fault is not None:
+        groups = page.first(groups, f"run-{asked.fault}")
+    return verdict, page.Page(
+        heading=strategy.name,
+        lead=strategy.english,
+        groups=groups,
+        judgement=judgement,
+        facts=tuple(facts),
+        reasons=tuple(reasons),
+        unreachable=page.unreachable(strategy.scheme, env),
+        footer=f"By verify explain {strategy.name}, from the spec and proved facts.",
+    )
+
+
+def _in_words(environment: Environment) -> str:
+    return f"{environment.name}: {environment.english}"
+
+
+def _page_reasons(told: Explanation, environment: Environment) -> list[str]:
+    lines = [f"ERROR: {problem}" for problem in told.problems]
+    if environment.name == "default":
+        lines += [*_reasons(told), *_assumption_lines(told)]
+    if told.row.strategy.claims.note:
+        lines.append(f"Note: {told.row.strategy.claims.note}")
+    return lines
+
+
+def _accepted(
+    strategy: Strategy, environment: Environment, found: Mapping[str, Trace], engine: Engine
+) -> dict[str, str]:
+    """For each run that Lean's kernel accepts, by fault, the words that say so."""
+    asked = {
+        fault: claims.counterexample(
+            strategy, environment, Counterexample(trace.fault, trace.events), None, claims.AGX
+        )
+        for fault, trace in found.items()
+        if trace.fault is not None
+    }
+    accepted = project.confirmed(engine, asked) if asked else set()
+    return {fault: "Lean's kernel accepts this run." for fault in found if fault in accepted}
 
 
 def _print(explanation: Explanation) -> None:
