@@ -1,15 +1,15 @@
 """Mutants of the spec: does `verify prove` go red exactly where the truth changes?
 
-Every single change of a lock of the seven strategies (7 x 4 places, each with the 8 other values
-of {none} + {global, stream, operation, encoder} x {exclusive, shared}: 224 mutants) and of their
-liveness checks (7 more), each with the claims of the original.  The truth of every claim comes
-from the exhaustive search in `independent_search`, which shares no line with `verify`.
+The mutants are those of `verify.mutation` without locks per queue: every single change of a lock
+of the seven strategies (7 x 4 places, each with the 8 other values of {none} + {global, stream,
+operation, encoder} x {exclusive, shared}: 224 mutants) and of their liveness checks (7 more), each
+with the claims of the original.  The truth of every claim comes from the exhaustive search in
+`independent_search`, which shares no line with `verify`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -21,19 +21,15 @@ import pytest
 
 from verify import spec
 from verify.engines.embedded import EmbeddedEngine
+from verify.mutation import mutants
 from verify.prove import Row, prove
-from verify.spec import Expect, LockScheme, Request, Strategy
+from verify.spec import Expect, LockScheme, Strategy
 from verify.verdict import Verdict
 
 pytest_plugins = ["engine_fixtures"]
 
 SHIPPED = spec.load()
 SEVEN = ("noSync", "globalMutex", "perStream", "perOp", "perEncoder", "rwLock", "lockFree")
-SCOPES = ("global", "stream", "operation", "encoder")
-LOCKS: tuple[tuple[Request, ...], ...] = (
-    (),
-    *((Request(scope, mode),) for scope in SCOPES for mode in spec.MODES),
-)
 
 Truth = dict[str, bool]
 """What a claim says (`verify.claims.Claim.what`) to whether it is so."""
@@ -69,15 +65,10 @@ class Mutant:
 
 
 def mutants_of(original: Strategy) -> Iterable[Mutant]:
-    for kind, locks in itertools.product(spec.KINDS, LOCKS):
-        if locks != original.scheme.locks[kind]:
-            change = "_".join(
-                [kind, *(f"{r.scope}_{r.mode}" for r in locks)] if locks else [kind, "none"]
-            )
-            changed = LockScheme({**original.scheme.locks, kind: locks}, original.scheme.check)
-            yield Mutant(original, f"{original.name}_{change}", changed)
-    flipped = LockScheme(original.scheme.locks, not original.scheme.check)
-    yield Mutant(original, f"{original.name}_check", flipped)
+    for words, scheme in mutants.schemes(original.scheme):
+        if "queue" not in words:  # the independent search knows no queues
+            name = re.sub(r"\W+", "_", f"{original.name} {words.partition(',')[0]}")
+            yield Mutant(original, name, scheme)
 
 
 MUTANTS = tuple(m for name in SEVEN for m in mutants_of(SHIPPED.strategy(name)))
@@ -230,12 +221,12 @@ def judged_alone(mutant: Mutant, engine: EmbeddedEngine, searcher: Path, scratch
 @pytest.mark.parametrize(
     "name",
     [
-        "globalMutex_encode_global_shared",  # not safe any more
-        "globalMutex_create_encoder_shared",  # neither safe nor sequential
-        "perEncoder_check",  # the unchecked guard of the predecessor
-        "noSync_check",  # is lockFree: every claim still true
-        "rwLock_encode_global_exclusive",  # is globalMutex: safe and sequential
-        "lockFree_encode_global_exclusive",  # one lock alone changes nothing
+        "globalMutex_encode_takes_global_shared",  # not safe any more
+        "globalMutex_create_takes_encoder_shared",  # neither safe nor sequential
+        "perEncoder_no_liveness_check",  # the unchecked guard of the predecessor
+        "noSync_a_liveness_check",  # is lockFree: every claim still true
+        "rwLock_encode_takes_global_exclusive",  # is globalMutex: safe and sequential
+        "lockFree_encode_takes_global_exclusive",  # one lock alone changes nothing
     ],
 )
 def test_single_mutants(name: str, engine: EmbeddedEngine, searcher: Path, tmp_path: Path) -> None:

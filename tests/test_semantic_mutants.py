@@ -1,7 +1,8 @@
 """Does the gate go red when a rule of the transition system changes, and why?
 
-Each mutant of `semantic_mutants` is proved with the shipped spec and the shipped theorems.  Then
-it is asked whether a *statement* has become false, or only a proof script does not fit any more:
+Each mutant of `verify.mutation.semantic` is proved with the shipped spec and the shipped theorems.
+Then it is asked whether a *statement* has become false, or only a proof script does not fit any
+more:
 
 1. The same change is made to the independent search.  What it finds of the shipped strategies, in
    every environment, is compared with what is claimed of them: exact faults, parallelism, the
@@ -29,16 +30,17 @@ from types import ModuleType
 import independent_search as hand
 import pytest
 import test_matrix as matrix
-from semantic_mutants import CPP, MUTANTS, PY, Edit, Mutant
+from semantic_mutants import CPP, PY, SEARCH
 
 from verify import resources, spec, views
 from verify.engines.embedded import EmbeddedEngine
+from verify.mutation.mutants import Edit, SemanticMutant, apply
+from verify.mutation.semantic import BY_NAME, MUTANTS
 from verify.prove import prove
 from verify.verdict import Verdict
 
 pytest_plugins = ["engine_fixtures"]
 
-BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
 HERE = Path(__file__).parent
 ROWS: Mapping[str, tuple[list[hand.Locks], bool]] = {
     s.name: (matrix.variants(s.scheme), s.scheme.check) for s in spec.load().strategies
@@ -238,7 +240,7 @@ class Report:
         equivalent: No difference, not even for the larger sample of schemes.
     """
 
-    mutant: Mutant
+    mutant: SemanticMutant
     gate: Verdict
     differences: tuple[Difference, ...]
     equivalent: bool
@@ -256,16 +258,14 @@ class Report:
         return f"| {self.mutant.name} | {self.gate} | {what} | {steps} |"
 
 
-def mutated_root(mutant: Mutant, scratch: Path) -> Path:
+def mutated_root(mutant: SemanticMutant, scratch: Path) -> Path:
     """A copy of the shipped data with the change."""
     source, root = resources.root(), scratch / "root"
     for part in ("MPSVerify", "model"):
         shutil.copytree(source / part, root / part)
     for name in ("MPSVerify.lean", "lakefile.lean", "lean-toolchain"):
         shutil.copy(source / name, root / name)
-    for edit in mutant.lean:
-        file = root / "MPSVerify" / "Spec" / edit.file
-        file.write_text(edit.apply(file.read_text(encoding="utf-8")), encoding="utf-8")
+    apply(mutant.lean, root / "MPSVerify" / "Spec")
     return root
 
 
@@ -350,8 +350,9 @@ def judged(
     root = mutated_root(mutant, scratch)
     monkeypatch.setattr(resources, "root", lambda: root)
     gate = prove(None, engine).verdict
-    changed = Searcher(scratch / name, mutant.search) if mutant.search else unchanged
-    found = differences(unchanged.cells(ROWS), changed.cells(ROWS)) if mutant.search else []
+    search = SEARCH.get(name, ())
+    changed = Searcher(scratch / name, search) if search else unchanged
+    found = differences(unchanged.cells(ROWS), changed.cells(ROWS)) if search else []
     equivalent = False
     if not found:
         sample = changed.cells(SAMPLE)
@@ -371,7 +372,10 @@ def assert_red(report: Report) -> None:
 def test_the_mutants_are_different() -> None:
     assert len(MUTANTS) == len(BY_NAME)
     assert len(MUTANTS) >= 15
-    assert len({(m.lean, m.search) for m in MUTANTS}) == len(MUTANTS)
+    assert len({m.lean for m in MUTANTS}) == len(MUTANTS)
+    # What is no criterion is changed in every place where it is written down.
+    assert set(SEARCH) == {m.name for m in MUTANTS if m.searchable}
+    assert {m.name for m in MUTANTS if m.native} == set(SEARCH)
     # Every hand-written rule has its place in exactly one file, or `Edit.apply` raises.
     for mutant in MUTANTS:
         for edit in mutant.lean:
@@ -406,7 +410,7 @@ def test_the_instruments_do_not_change_the_search(unchanged: Searcher, tmp_path:
 def test_the_unchanged_rules_are_proved(
     engine: EmbeddedEngine, unchanged: Searcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = mutated_root(Mutant("none", "nothing is different", ()), tmp_path)
+    root = mutated_root(SemanticMutant("none", "nothing is different", ()), tmp_path)
     monkeypatch.setattr(resources, "root", lambda: root)
     assert prove(None, engine).verdict is Verdict.PROVED
     assert criterion_differences(engine, tmp_path, unchanged.cells(SAMPLE)) == []

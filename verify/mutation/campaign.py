@@ -1,0 +1,625 @@
+"""The campaign: every mutant before every side, and where the sides disagree."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from verify.engines.base import Engine
+from verify.errors import EngineMissing
+from verify.mutation import lean, semantic
+from verify.mutation.mutants import (
+    Claims,
+    SemanticMutant,
+    SpecMutant,
+    claims_of,
+    of_strategy,
+    originals,
+)
+from verify.mutation.observers import Difference, Explorer, Guard, Observer, contradiction
+from verify.spec import Environment, LockScheme, Spec, Strategy
+from verify.verdict import Verdict, combine
+
+SIDES = ("lean", "explorer", "native")
+
+_GROUPS = {"rule": "rules of the model", "criterion": "criteria of the model"}
+
+Progress = Callable[[int, int], None]
+"""Told how many judgements there are, and how many there will be."""
+
+QUICK_SCHEMES, QUICK_CLAIMS, QUICK_RULES = 6, 6, 1
+"""The sample of `quick`: so many changes of locks, of claims and of rules."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a side says of a mutant.
+
+    Attributes:
+        killed: Whether it contradicts what is claimed of the original; None if the side did not
+            decide, or cannot express the change.
+        why: The contradiction, or why there is no answer.
+        expressed: Whether the side has the rule that is changed.
+    """
+
+    killed: bool | None
+    why: str = ""
+    expressed: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """A mutant and its judges.
+
+    Attributes:
+        name: `STRATEGY: CHANGE`, or the name of a changed rule.
+        kind: `scheme`, `claim`, `rule` or `criterion`; `original` for a strategy as it is.
+        group: Its line of the table.
+        english: The change.
+        equivalent: Whether the exhaustive search sees no difference; None if it was not asked.
+        sides: What each side that was asked says.
+        finding: What is wrong, if anything is: sides that disagree, of which one lets it survive.
+        open: Why it is not decided, if it is not.
+    """
+
+    name: str
+    kind: str
+    group: str
+    english: str
+    equivalent: bool | None
+    sides: Mapping[str, Judgement]
+    finding: str | None = None
+    open: str | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """REFUTED with a finding, UNDETERMINED if open."""
+        if self.finding is not None:
+            return Verdict.REFUTED
+        return Verdict.PROVED if self.open is None else Verdict.UNDETERMINED
+
+    def json(self) -> dict[str, Any]:
+        """The row as `--json` prints it."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "group": self.group,
+            "change": self.english,
+            "equivalent": self.equivalent,
+            "sides": {
+                side: {"killed": j.killed, "expressed": j.expressed, "why": j.why or None}
+                for side, j in self.sides.items()
+            },
+            "verdict": self.verdict.value,
+            "finding": self.finding,
+            "open": self.open,
+        }
+
+
+@dataclass(frozen=True)
+class Group:
+    """A line of the table.
+
+    Attributes:
+        name: What its mutants have in common.
+        mutants, equivalent: How many there are.
+        killed: For each side that was asked, how many of those that are not equivalent.
+        killed_by_all: How many of those are killed by each side that can express them.
+    """
+
+    name: str
+    mutants: int
+    equivalent: int
+    killed: Mapping[str, int]
+    killed_by_all: int
+
+    @property
+    def kill_rate(self) -> float | None:
+        """The part of those that are not equivalent that every side kills; None of none."""
+        different = self.mutants - self.equivalent
+        return self.killed_by_all / different if different else None
+
+    def json(self) -> dict[str, Any]:
+        """The line as `--json` prints it."""
+        return {
+            "group": self.name,
+            "mutants": self.mutants,
+            "equivalent": self.equivalent,
+            "killed": dict(self.killed),
+            "killed_by_all": self.killed_by_all,
+            "kill_rate": self.kill_rate,
+        }
+
+
+@dataclass(frozen=True)
+class Side:
+    """A side of the campaign.
+
+    Attributes:
+        state: `asked`, `missing` (it was asked and cannot run here) or `not asked`.
+        reason: What is missing.
+        seconds: What it took.
+    """
+
+    state: str
+    reason: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a campaign found.
+
+    Attributes:
+        originals: The strategies as they are: where their own claims fail, mutants say nothing.
+        rows: One a mutant.
+        sides: By name, all three.
+        sampled: Whether it was a sample, of `seed`.
+    """
+
+    spec: Spec
+    originals: tuple[Row, ...]
+    rows: tuple[Row, ...]
+    sides: Mapping[str, Side]
+    sampled: bool
+    seed: int
+    seconds: float
+
+    @property
+    def findings(self) -> list[str]:
+        """Survivors and disagreements, one line each."""
+        return [row.finding for row in (*self.originals, *self.rows) if row.finding is not None]
+
+    @property
+    def verdict(self) -> Verdict:
+        """PROVED if every side kills every mutant that is not equivalent."""
+        verdicts = [row.verdict for row in (*self.originals, *self.rows)]
+        verdicts += [Verdict.UNDETERMINED for s in self.sides.values() if s.state == "missing"]
+        if not self.rows:
+            verdicts.append(Verdict.UNDETERMINED)
+        return combine(verdicts)
+
+    def groups(self) -> list[Group]:
+        """The lines of the table."""
+        names = dict.fromkeys(row.group for row in self.rows)
+        return [_group(name, [r for r in self.rows if r.group == name]) for name in names]
+
+    def total(self) -> Group:
+        """The line under the table."""
+        return _group("all", self.rows)
+
+    def json(self) -> dict[str, Any]:
+        """The report as `--json` prints it."""
+        total = self.total().json()
+        del total["group"]
+        return {
+            "verdict": self.verdict.value,
+            "exit_code": self.verdict.exit_code,
+            "spec": str(self.spec.path),
+            "quick": self.sampled,
+            "seed": self.seed,
+            "seconds": round(self.seconds, 3),
+            "sides": {
+                name: {
+                    "state": side.state, "reason": side.reason, "seconds": round(side.seconds, 3)
+                }
+                for name, side in self.sides.items()
+            },
+            **total,
+            "groups": [group.json() for group in self.groups()],
+            "originals": [row.json() for row in self.originals],
+            "rows": [row.json() for row in self.rows],
+            "findings": self.findings,
+        }  # fmt: skip
+
+
+def _group(name: str, rows: Sequence[Row]) -> Group:
+    different = [row for row in rows if row.equivalent is not True]
+    asked = dict.fromkeys(side for row in rows for side in row.sides)
+    killed = {side: sum(_kills(row, side) for row in different) for side in asked}
+    by_all = [row for row in different if row.verdict is Verdict.PROVED]
+    return Group(name, len(rows), len(rows) - len(different), killed, len(by_all))
+
+
+def _kills(row: Row, side: str) -> bool:
+    return side in row.sides and row.sides[side].killed is True
+
+
+# --- Comparing ------------------------------------------------------------------------------------
+
+
+def compare(
+    name: str,
+    kind: str,
+    group: str,
+    english: str,
+    sides: Mapping[str, Judgement],
+    differences: Mapping[str, Difference | None] | None = None,
+) -> Row:
+    """Put the judgements on one mutant together.
+
+    Args:
+        name, kind, group, english: As in `Row`.
+        sides: What each side says.
+        differences: What the searching sides saw first, where they must see the very same.
+
+    Returns:
+        The row, with a finding if two sides disagree.
+    """
+    # Either search is exhaustive; where both were made they must agree anyway.
+    searched = [sides[s].killed for s in ("explorer", "native") if s in sides]
+    equivalent = next((not killed for killed in searched if killed is not None), None)
+    row = Row(name, kind, group, english, equivalent, sides)
+    answers = {side: j.killed for side, j in sides.items() if j.killed is not None}
+    if kind == "rule" and equivalent and answers.get("lean"):
+        # A proof can fail although what it proves has stayed true; only a search tells.
+        answers = {side: killed for side, killed in answers.items() if side != "lean"}
+    if len(set(answers.values())) > 1:
+        return replace(row, finding=f"{name}: {_odd_one_out(sides, answers)}")
+    seen = {side: d for side, d in (differences or {}).items() if d is not None}
+    if len(set(seen.values())) > 1:
+        said = "; ".join(f"{side} sees in {difference}" for side, difference in seen.items())
+        return replace(row, finding=f"{name}: killed, but not for one reason: {said}")
+    undecided = [f"{s}: {j.why}" for s, j in sides.items() if j.killed is None and j.expressed]
+    if undecided:
+        return replace(row, open="; ".join(undecided))
+    if equivalent is None and not any(answers.values()):
+        return replace(row, open=f"survives ({', '.join(answers)}); only a search tells the rest")
+    return row
+
+
+def _odd_one_out(sides: Mapping[str, Judgement], answers: Mapping[str, bool]) -> str:
+    """Which side stands alone, and what each says."""
+    said = "; ".join(
+        f"{side} {'kills it' if killed else 'sees no difference'}"
+        + (f" ({sides[side].why})" if sides[side].why else "")
+        for side, killed in answers.items()
+    )
+    alone = [
+        side
+        for side, killed in answers.items()
+        if len(answers) > 2 and list(answers.values()).count(killed) == 1
+    ]
+    return f"{alone[0]} stands alone: {said}" if alone else f"the sides disagree: {said}"
+
+
+# --- Running --------------------------------------------------------------------------------------
+
+
+class Campaign:
+    """Mutants, and the sides that judge them, each in a thread of its own.
+
+    Args:
+        spec: Whose strategies changed rules are held against.
+        mutants: Spec mutants, the originals among them.
+        rules: Semantic mutants.
+        progress: Told how far they all are.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        mutants: Sequence[SpecMutant],
+        rules: Sequence[SemanticMutant],
+        progress: Progress = lambda _done, _all: None,
+    ) -> None:
+        self.spec, self.mutants, self.rules = spec, mutants, rules
+        self._progress = progress
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._done: dict[str, int] = {}
+
+    @property
+    def environments(self) -> Mapping[str, Environment]:
+        """Those of the spec."""
+        return self.spec.environments
+
+    def judge(self, sides: Mapping[str, Callable[[], _Said]]) -> dict[str, _Said]:
+        """Let all sides judge, at the same time: one waits for Lean, one for C++, one computes."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        def ask(side: Callable[[], _Said]) -> _Said:
+            start = time.monotonic()
+            said = side()
+            said.seconds = time.monotonic() - start
+            return said
+
+        self._done = dict.fromkeys(sides, 0)
+        with ThreadPoolExecutor(max(1, len(sides))) as pool:
+            try:
+                futures = {name: pool.submit(ask, side) for name, side in sides.items()}
+                return {name: future.result() for name, future in futures.items()}
+            except BaseException:  # an error or an interrupt: the others need not go on
+                self._stop.set()
+                raise
+
+    def _tell(self, side: str, done: int) -> None:
+        if self._stop.is_set():
+            raise _StoppedError
+        with self._lock:
+            self._done[side] = done
+            every = len(self._done) * (len(self.mutants) + len(self.rules))
+            self._progress(sum(self._done.values()), every)
+
+    def lean(self, engine: Engine) -> _Said:
+        """Lean's judgements, of the schemes as the generator writes them."""
+        mutants, environments = self.mutants, self.environments
+        schemes = list(dict.fromkeys(mutant.scheme for mutant in mutants))
+        statements = [lean.statement(m.scheme, m.claims, environments) for m in mutants]
+        guesses = [lean.guess(mutant, environments) for mutant in mutants]
+        statements += [lean.same_scheme(scheme) for scheme in schemes]
+        guesses += [True] * len(schemes)
+        answers = lean.decide(
+            statements, guesses, engine, lambda n: self._tell("lean", min(n, len(mutants)))
+        )
+        written = dict(zip(schemes, answers[len(mutants) :], strict=True))
+        said = _Said()
+        for mutant, answer in zip(mutants, answers, strict=False):
+            why = "" if answer is True else "the negation of the claims is proved"
+            if written[mutant.scheme] is False:
+                why = "what `verify generate` writes is not the scheme that the spec names"
+            killed = None if isinstance(answer, str) else not answer
+            said.mutants.append(Judgement(killed, answer if isinstance(answer, str) else why))
+        for number, rule in enumerate(self.rules):
+            self._tell("lean", len(mutants) + number)
+            failure = lean.first_failure(rule, engine)
+            said.rules.append(Judgement(failure is not None, failure or ""))
+        return said
+
+    def search(
+        self,
+        side: str,
+        observer: Observer,
+        changed: Callable[[SemanticMutant], Observer],
+        strategies: Sequence[Strategy],
+    ) -> _Said:
+        """The judgements of a side that looks at all states.
+
+        Args:
+            side: Its name.
+            observer: Of the rules as they are.
+            changed: The same with a rule changed.
+            strategies: What changed rules are held against.
+        """
+        said = _Said()
+        for number, mutant in enumerate(self.mutants):
+            self._tell(side, number)
+            difference = contradiction(observer, mutant.scheme, mutant.claims, self.environments)
+            said.mutants.append(Judgement(difference is not None, str(difference or "")))
+            said.differences.append(difference)
+        claimed = [(s.scheme, claims_of(s, self.environments)) for s in strategies]
+        for number, rule in enumerate(self.rules):
+            self._tell(side, len(self.mutants) + number)
+            if rule.searchable:
+                said.rules.append(_first(changed(rule), claimed, self.environments))
+            else:  # Lean alone can evaluate a criterion: it is shown what was seen
+                said.rules.append(None)
+                if not said.cells:
+                    said.cells = [
+                        (scheme, environment, observer.see(scheme, environment))
+                        for scheme, _ in claimed
+                        for environment in self.environments.values()
+                    ]
+        return said
+
+
+class _StoppedError(Exception):
+    """Another side has failed, or the user has had enough."""
+
+
+@dataclass
+class _Said:
+    """What a side said.
+
+    Attributes:
+        mutants, rules: In the order of the campaign; None for a criterion, which is yet to be
+            compared with `cells`.
+        differences: For spec mutants, what was seen first.
+        cells: What was seen of the strategies, where there is a criterion.
+    """
+
+    mutants: list[Judgement] = field(default_factory=list)
+    rules: list[Judgement | None] = field(default_factory=list)
+    differences: list[Difference | None] = field(default_factory=list)
+    cells: list[lean.Cell] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def run(
+    spec: Spec,
+    *,
+    strategies: Iterable[str] = (),
+    only: str | None = None,
+    sides: Iterable[str] = SIDES,
+    quick: bool = False,
+    seed: int = 0,
+    engine: str = "auto",
+    source: Path | None = None,
+    progress: Progress = lambda _done, _all: None,
+) -> Report:
+    """Judge mutants by every side.
+
+    Args:
+        spec: Whose mutants, and the strategies that changed rules are held against.
+        strategies: Only these; all if empty.
+        only: `spec` or `semantic`; None for both.
+        sides: Some of `SIDES`.
+        quick: A sample; the same seed, the same sample.
+        seed: Of the sample.
+        engine: Which Lean, as for `verify prove`.
+        source: A directory like `native/`; None for the shipped one.
+        progress: Told now and then how far it is.
+
+    Returns:
+        What every side says of every mutant.  A side that cannot run here is missing in it, and
+        its verdict is then UNDETERMINED.
+
+    Raises:
+        VerifyError: If a strategy is unknown, or a side that can run fails.
+    """
+    chosen = [spec.strategy(name) for name in strategies] or list(spec.strategies)
+    sample = random.Random(seed) if quick else None  # noqa: S311 - a sample, no secret
+    mutants = [m for s in chosen for m in of_strategy(s, spec.environments)]
+    rules = list(semantic.MUTANTS)
+    if sample is not None:
+        mutants = _sampled(mutants, sample)
+        rules = sample.sample([rule for rule in rules if rule.searchable], QUICK_RULES)
+    names = {strategy.name for strategy in chosen}
+    own = [original for original in originals(spec) if original.strategy in names]
+    return judge(
+        spec,
+        [] if only == "semantic" else mutants,
+        [] if only == "spec" else rules,
+        # In a sample `verify prove` has to do for the strategies as they are.
+        [] if only == "semantic" or quick else own,
+        strategies=chosen,
+        sides=sides,
+        engine=engine,
+        source=source,
+        progress=progress,
+        sampled=quick,
+        seed=seed,
+    )
+
+
+def judge(
+    spec: Spec,
+    mutants: Sequence[SpecMutant],
+    rules: Sequence[SemanticMutant] = (),
+    own: Sequence[SpecMutant] = (),
+    *,
+    strategies: Sequence[Strategy] | None = None,
+    sides: Iterable[str] = SIDES,
+    engine: str | Engine = "auto",
+    source: Path | None = None,
+    progress: Progress = lambda _done, _all: None,
+    sampled: bool = True,
+    seed: int = 0,
+) -> Report:
+    """Judge these mutants; the rest is as for `run`.
+
+    Args:
+        mutants, rules: Which.
+        own: The strategies as they are.
+        strategies: What changed rules are held against; all of the spec by default.
+        sampled, seed: How they were chosen.
+    """
+    start = time.monotonic()
+    asked = [side for side in SIDES if side in set(sides)]
+    every = [*own, *mutants]
+    campaign = Campaign(spec, every, rules, progress)
+    chosen = spec.strategies if strategies is None else strategies
+    ready: dict[str, Callable[[], _Said]] = {}
+    missing: dict[str, str] = {}
+    lean_engine = _engine(engine, missing)
+    if "lean" in asked and lean_engine is not None:
+        ready["lean"] = lambda: campaign.lean(lean_engine)
+    if "explorer" in asked:
+        ready["explorer"] = lambda: campaign.search("explorer", Explorer(), Explorer, chosen)
+    if "native" in asked:
+        try:
+            guard = Guard(spec, source=source)
+            ready["native"] = lambda: campaign.search(
+                "native", guard, lambda rule: Guard(spec, rule.native, source), chosen
+            )
+        except EngineMissing as error:
+            missing["native"] = str(error)
+    said = campaign.judge(ready)
+    _settle_criteria(rules, said, lean_engine)
+    rows = []
+    for number, mutant in enumerate(every):
+        group = f"{mutant.strategy}: {'claims' if mutant.group == 'claim' else 'locks'}"
+        judgements = {side: answers.mutants[number] for side, answers in said.items()}
+        seen = {s: a.differences[number] for s, a in said.items() if a.differences}
+        row = compare(mutant.name, mutant.group, group, mutant.change, judgements, seen)
+        rows.append(_as_original(row) if number < len(own) else row)
+    for number, rule in enumerate(rules):
+        judgements = {s: j for s, a in said.items() if (j := a.rules[number]) is not None}
+        rows.append(compare(rule.name, rule.group, _GROUPS[rule.group], rule.english, judgements))
+    states = {
+        side: Side(
+            "not asked" if side not in asked else "asked" if side in said else "missing",
+            missing.get(side) if side in asked else None,
+            said[side].seconds if side in said else 0.0,
+        )
+        for side in SIDES
+    }
+    seconds = time.monotonic() - start
+    return Report(
+        spec, tuple(rows[: len(own)]), tuple(rows[len(own) :]), states, sampled, seed, seconds
+    )
+
+
+def _engine(engine: str | Engine, missing: dict[str, str]) -> Engine | None:
+    from verify.prove import choose_engine
+
+    try:
+        return choose_engine(engine) if isinstance(engine, str) else engine
+    except EngineMissing as error:
+        missing["lean"] = str(error)
+        return None
+
+
+def _sampled(mutants: Sequence[SpecMutant], sample: random.Random) -> list[SpecMutant]:
+    chosen = []
+    for group, size in (("scheme", QUICK_SCHEMES), ("claim", QUICK_CLAIMS)):
+        some = [mutant for mutant in mutants if mutant.group == group]
+        places = sorted(sample.sample(range(len(some)), min(size, len(some))))
+        chosen += [some[place] for place in places]
+    return chosen
+
+
+def _as_original(row: Row) -> Row:
+    """A strategy as it is must not be killed: what is claimed of it would be false."""
+    killers = [f"{side}: {j.why}" for side, j in row.sides.items() if j.killed]
+    if not killers:  # nothing was changed, so nothing can survive
+        decided = all(judgement.killed is not None for judgement in row.sides.values())
+        return replace(row, open=None) if decided else row
+    name = row.name.partition(":")[0]
+    text = f"{name}: what is claimed of it does not hold as it is ({'; '.join(killers)})"
+    return replace(row, finding=row.finding or text)
+
+
+def _first(
+    observer: Observer,
+    claimed: Iterable[tuple[LockScheme, Claims]],
+    environments: Mapping[str, Environment],
+) -> Judgement:
+    for scheme, claims in claimed:
+        difference = contradiction(observer, scheme, claims, environments)
+        if difference is not None:
+            return Judgement(True, str(difference))
+    return Judgement(False)
+
+
+def _settle_criteria(
+    rules: Sequence[SemanticMutant], said: Mapping[str, _Said], engine: Engine | None
+) -> None:
+    """Hold changed criteria against what the searching sides have seen."""
+    for number, rule in enumerate(rules):
+        answers: list[tuple[list[lean.Cell], Judgement]] = []
+        for side in said.values():
+            if side.rules[number] is not None:
+                continue
+            known = next((judged for cells, judged in answers if cells == side.cells), None)
+            if known is None:
+                known = _criterion(rule, side.cells, engine)
+                answers.append((side.cells, known))
+            side.rules[number] = known
+
+
+def _criterion(
+    rule: SemanticMutant, cells: Sequence[lean.Cell], engine: Engine | None
+) -> Judgement:
+    if engine is None:
+        return Judgement(None, "Lean is missing, which evaluates the criterion")
+    number = lean.criterion_answer(rule, cells, engine)
+    if number is None:
+        return Judgement(False)
+    _, environment, seen = cells[number]
+    return Judgement(True, f"{environment.name}: seen {', '.join(sorted(seen.faults)) or 'safe'}")

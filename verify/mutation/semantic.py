@@ -1,0 +1,494 @@
+"""The semantic mutants: single changes of the rules of the model.
+
+A rule is written down three times, on purpose: as an inductive rule in `MPSVerify/Spec`, as a row
+of the table in `verify/semantics.py` (from which the explorers are made) and as the code of the
+native guard and of the driver that it is tried on.  A mutant is the same change of all three.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from verify.mutation.mutants import Edit, SemanticMutant, Table
+from verify.semantics import Atom, Effect, Rule, Test
+from verify.spec import KINDS, Environment, LockScheme, Request
+
+_DRIVER, _SESSION = "drivers/fake/fake_driver.cpp", "sched/session.cpp"
+_GRAPH, _GUARD = "sched/graph.cpp", "core/guard.cpp"
+
+_REQUESTS = "requests = guard.scheme_.locks[static_cast<std::size_t>(kind)];\n"
+
+_NO_IMPL = Test(Atom.IMPL, False)
+_NEVER = (Test(Atom.IMPL), _NO_IMPL)
+
+# A thread whose next step is a fault has no step, so the walk over all states tries it once.  With
+# a mutant that goes on after a fault it has one: the second try.
+_GO_ON = (
+    Edit(
+        _GRAPH,
+        "perform(session, path[i]);",
+        "if (perform(session, path[i]) == Result::faulty) perform(session, path[i]);",
+    ),
+    Edit(
+        _GRAPH,
+        "                result.edges.push_back({state, state, event});\n",
+        "                result.edges.push_back({state, state, event});\n"
+        "                moved = perform(session, action) == Result::stepped;\n"
+        "                if (moved) {\n"
+        "                    const Event second = session.trace().back();\n"
+        "                    result.edges.push_back({state, number(state, action), second});\n"
+        "                }\n",
+    ),
+)
+
+
+def _body(old: str, new: str) -> tuple[Edit, ...]:
+    return (Edit("Body.lean", old, new),)
+
+
+def _step(old: str, new: str) -> tuple[Edit, ...]:
+    return (Edit("Step.lean", old, new),)
+
+
+def _criterion(old: str, new: str) -> tuple[Edit, ...]:
+    return (Edit("Criterion.lean", old, new),)
+
+
+def _native(file: str, *places: tuple[str, str]) -> tuple[Edit, ...]:
+    return tuple(Edit(file, old, new) for old, new in places)
+
+
+def _without(*atoms: Atom) -> object:
+    """A change of a guard: these tests are not made."""
+    return lambda guard: tuple(test for test in guard if test.atom not in atoms)
+
+
+def _with(*tests: Test) -> object:
+    """A change of a guard: these tests are made as well."""
+    return lambda guard: (*guard, *tests)
+
+
+def _destroy_stops(table: Table) -> Table:
+    (push,) = (rule for rule in table.rules if rule.event == "push")
+    never = dataclasses.replace(push, kinds=("destroy",), guard=_NEVER)
+    return table.change("push", kinds=("complete",)).add(never)
+
+
+def _release_early(table: Table) -> Table:
+    # The old rule stays as one that is never enabled, for its program point to be known.
+    return table.change("release", guard=_NEVER).add(Rule("release", KINDS, "entered", "idle"))
+
+
+def _dispatch_on_released(table: Table) -> Table:
+    return table.change("dispatch", guard=_without(Atom.ALIVE))
+
+
+def _everything_exclusive(scheme: LockScheme) -> LockScheme:
+    locks = {
+        kind: tuple(Request(request.scope, "exclusive") for request in requests)
+        for kind, requests in scheme.locks.items()
+    }
+    return LockScheme(locks, scheme.check)
+
+
+def _intercepted(environment: Environment) -> Environment:
+    return dataclasses.replace(environment, handlersIntercepted=True)
+
+
+_CLAIMED = (
+    "Body C e .create {0}      {{ m with owner := update m.owner b (some e), "
+    "ready := update m.ready b false }}"
+)
+_KEPT = "Body C e .create {0} m (.popped b) {{ m with owner := update m.owner b (some e) }}"
+
+MUTANTS: tuple[SemanticMutant, ...] = (
+    # Bodies.
+    SemanticMutant(
+        "push_keeps_owner",
+        "teardown does not give the block back",
+        _body(".pushed { m with owner := update m.owner b none }", ".pushed m"),
+        lambda table: table.change("push", effects=()),
+        native=_native(_DRIVER, ("                block->owner = nullptr;\n", "")),
+    ),
+    SemanticMutant(
+        "clear_does_nothing",
+        "teardown does not clear _impl",
+        _body(".finished { m with impl := update m.impl e none }", ".finished m"),
+        lambda table: table.change("clear", effects=()),
+        native=_native(_DRIVER, ("    cell.impl = nullptr;\n", "")),
+    ),
+    SemanticMutant(
+        "destroy_does_not_push",
+        "destroy stops before it gives the block back",
+        _body(
+            "| push {k m b} : k.tearsDown = true →",
+            "| push {k m b} : k.tearsDown = true → k = .complete →",
+        ),
+        _destroy_stops,
+        native=_native(
+            _SESSION,
+            (
+                "    worker.next = next;\n    yield(worker, Result::stepped);\n",
+                "    worker.next = next;\n    yield(worker, Result::stepped);\n"
+                "    while (next == Step::push && worker.kind == 2 &&\n"
+                "           owner(worker.block) == worker.encoder) {\n"
+                "        yield(worker, Result::starved);\n    }\n",
+            ),
+        ),
+    ),
+    SemanticMutant(
+        "skip_without_check",
+        "an unchecked guard skips a call on no context as well",
+        _body("| skip {m} : C.check = true →", "| skip {m} :"),
+        lambda table: table.change("load", "encode", target="finished", guard=(_NO_IMPL,)),
+        native=(
+            *_GO_ON,
+            Edit(
+                _DRIVER,
+                "        if (!watch.fault(Fault::nullDeref)) return;\n        block = cell.impl;\n",
+                "        if (!watch.fault(Fault::nullDeref)) return;\n"
+                "        return watch.taken(Step::load, Pc::finished, nullptr);\n",
+            ),
+        ),
+    ),
+    SemanticMutant(
+        "check_ignores_context",
+        "create goes on although there is a context",
+        _body("| check {m} : m.impl e = none →", "| check {m} :"),
+        lambda table: table.change("check", target="checked", guard=()),
+        native=_native(
+            _DRIVER,
+            (
+                "    if (cell.impl != nullptr) {\n"
+                "        watch.taken(Step::check, Pc::finished, nullptr);\n"
+                "        return;\n    }\n",
+                "",
+            ),
+        ),
+        reason="the native create always goes on; the rule lets it stop as well",
+    ),
+    SemanticMutant(
+        "pop_takes_owned_blocks",
+        "create takes any block from an atomic freelist, free or not",
+        _body(
+            "| pop {m b} : C.env.atomicFreelist = true → m.owner b = none →",
+            "| pop {m b} : C.env.atomicFreelist = true →",
+        ),
+        lambda table: table.change("pop", guard=_without(Atom.BLOCK_FREE)),
+        native=(
+            Edit(
+                _DRIVER,
+                "if (blocks_[i].owner == nullptr) free",
+                "if (atomic_ || blocks_[i].owner == nullptr) free",
+            ),
+            Edit(
+                _SESSION,
+                "if (driver_->blocks()[b].owner != nullptr) continue;",
+                "if (!config_.atomic_freelist && driver_->blocks()[b].owner != nullptr) continue;",
+            ),
+        ),
+    ),
+    SemanticMutant(
+        "pop_keeps_ready",
+        "a block that is popped again still counts as initialised",
+        (
+            Edit(
+                "Body.lean", _CLAIMED.format(".checked m (.popped b)\n  "), _KEPT.format(".checked")
+            ),
+            Edit(
+                "Body.lean",
+                _CLAIMED.format("(.peeked b) m (.popped b)\n"),
+                _KEPT.format("(.peeked b)"),
+            ),
+        ),
+        lambda table: table.change("pop", effects=(Effect.OWN,)).change(
+            "claim", effects=(Effect.OWN,)
+        ),
+        native=_native(
+            _DRIVER,
+            ("            block->ready = false;\n            break;", "            break;"),
+            (
+                "        block->ready = false;\n        watch.taken(Step::claim",
+                "        watch.taken(Step::claim",
+            ),
+        ),
+    ),
+    SemanticMutant(
+        "claim_looks_again",
+        "a block of a racy freelist is claimed only if it is still free",
+        _body("| claim {m b} : Body", "| claim {m b} : m.owner b = none → Body"),
+        lambda table: table.change("claim", guard=_with(Test(Atom.BLOCK_FREE))),
+        native=_native(
+            _DRIVER,
+            (
+                "        watch.point(Step::claim);\n",
+                "        watch.point(Step::claim);\n"
+                "        while (block->owner != nullptr) {\n"
+                "            if (!watch.starved()) return;\n        }\n",
+            ),
+        ),
+    ),
+    SemanticMutant(
+        "publish_unchecked",
+        "create overwrites a context that is there",
+        _body("| publish {m b} : m.impl e = none →", "| publish {m b} :"),
+        lambda table: table.change("publish", guard=()),
+        native=(
+            *_GO_ON,
+            Edit(
+                _DRIVER,
+                "    while (cell.impl != nullptr) {\n"
+                "        if (!watch.fault(Fault::lostContext)) return;\n    }\n",
+                "    if (cell.impl != nullptr && !watch.fault(Fault::lostContext)) return;\n",
+            ),
+        ),
+    ),
+    SemanticMutant(
+        "init_does_not_set_ready",
+        "create does not initialise the block",
+        _body(".finished { m with ready := update m.ready b true }", ".finished m"),
+        lambda table: table.change("init", effects=()),
+        native=_native(_DRIVER, ("    block->ready = true;\n", "")),
+    ),
+    # Steps of the guard and of the client.
+    SemanticMutant(
+        "acquire_ignores_locks",
+        "no lock excludes anything",
+        _step(
+            "\n      (∀ u b, u ≠ t → s.threads u = some b → b.holds → "
+            "¬ C.blocks (b.op u) ⟨t, k, e⟩) →",
+            "",
+        ),
+        lambda table: table.change("acquire", guard=_without(Atom.UNBLOCKED)),
+        native=_native(
+            _GUARD,
+            ("    if (requests.count == 1) {", "    if (requests.count == 99) {"),
+            ("    } else if (requests.count != 0) {", "    } else if (requests.count > 99) {"),
+        ),
+    ),
+    SemanticMutant(
+        "acquire_ignores_aliveness",
+        "an operation on a released object goes on",
+        _step(
+            "some ⟨k, e, .dispatched⟩ → s.alive e = true →\n      (∀ u b",
+            "some ⟨k, e, .dispatched⟩ →\n      (∀ u b",
+        ),
+        lambda table: table.change("acquire", guard=_without(Atom.ALIVE)),
+        native=(
+            *_GO_ON,
+            Edit(
+                _SESSION,
+                "while (cells_[worker.encoder].released) fault(",
+                "if (cells_[worker.encoder].released) fault(",
+            ),
+        ),
+    ),
+    SemanticMutant(
+        "release_without_body",
+        "an operation returns before its body, and never after it",
+        _step("some ⟨k, e, .finished⟩ →", "some ⟨k, e, .entered⟩ →"),
+        _release_early,
+        native=_native(
+            _SESSION,
+            ("if (call && kind == Kind::destroy) {", "if (call && config_.threads == 0) {"),
+            ("        } else if (call) {\n            body();\n        }\n", "        }\n"),
+            ("        body();\n        point(Step::release);", "        point(Step::release);"),
+        ),
+        reason="the native operation always returns there; the rule lets it go on as well",
+    ),
+    SemanticMutant(
+        "drop_always",
+        "an object is released while it is in use, whoever retains it",
+        _step(
+            "s.alive e = true →\n      (C.env.callersRetain = true → ∀ t b, s.threads t = some b → "
+            "b.encoder ≠ e) →\n",
+            "s.alive e = true →\n",
+        ),
+        lambda table: table.change("drop", guard=_without(Atom.UNUSED)),
+        native=_native(_SESSION, ("if (!config_.callers_retain) return true;", "return true;")),
+    ),
+    SemanticMutant(
+        "dispatch_on_released",
+        "an operation is dispatched on a released object",
+        _step("s.threads t = none → s.alive e = true → C.env", "s.threads t = none → C.env"),
+        _dispatch_on_released,
+        native=_native(
+            _SESSION,
+            ("if (busy(thread) || cells_[encoder].released) return", "if (busy(thread)) return"),
+        ),
+    ),
+    SemanticMutant(
+        "encode_without_context",
+        "encode is dispatched on an encoder that has no context",
+        _step(
+            "(k ≠ .create → s.mem.impl e ≠ none)",
+            "(k ≠ .create → k ≠ .encode → s.mem.impl e ≠ none)",
+        ),
+        lambda table: table.change("dispatch", "encode", guard=_without(Atom.IMPL)),
+        native=_native(
+            _SESSION,
+            (
+                "return kind == Kind::create || cells_",
+                "return kind == Kind::create || kind == Kind::encode || cells_",
+            ),
+        ),
+    ),
+    SemanticMutant(
+        "complete_never",
+        "completion handlers never tear anything down",
+        (Edit("Environment.lean", "then env.handlersTearDown = true", "then False"),),
+        lambda table: table.without("dispatch", "complete"),
+        native=_native(
+            _SESSION,
+            (
+                "kind == Kind::complete ? !config_.handlers_tear_down",
+                "kind == Kind::complete ? true",
+            ),
+        ),
+    ),
+    SemanticMutant(
+        "complete_always",
+        "completion handlers always tear contexts down",
+        (Edit("Environment.lean", "then env.handlersTearDown = true", "then True"),),
+        lambda table: table.change("dispatch", "complete", guard=_without(Atom.HANDLERS_TEAR_DOWN)),
+        native=_native(
+            _SESSION,
+            (
+                "kind == Kind::complete ? !config_.handlers_tear_down",
+                "kind == Kind::complete ? false",
+            ),
+        ),
+    ),
+    SemanticMutant(
+        "home_ignored",
+        "confinement confines nothing",
+        (
+            Edit(
+                "Environment.lean",
+                "else env.sharedEncoders = true ∨ home o.encoder = o.thread",
+                "else True ∨ home o.encoder = o.thread",
+            ),
+        ),
+        lambda table: table.change("dispatch", guard=_without(Atom.HOME)),
+        native=_native(
+            _SESSION,
+            (
+                ": !config_.shared_encoders && config_.home[encoder] != thread",
+                ": false",
+            ),
+        ),
+    ),
+    # Faults.
+    SemanticMutant(
+        "overlap_never",
+        "two threads that encode on one encoder at once are no fault",
+        _step("| overlap {s t u e b b'} : t ≠ u →", "| overlap {s t u e b b'} : t ≠ u → t = u →"),
+        lambda table: table.never("encoderOverlap"),
+        native=_native(
+            _SESSION,
+            ("{ faults_ |= 1u << code(Fault::encoderOverlap); }", "{}"),
+        ),
+    ),
+    SemanticMutant(
+        "dead_never",
+        "a message to a released object is no fault",
+        _step("| dead {s t k e} : s.threads", "| dead {s t k e} : False → s.threads"),
+        lambda table: table.never("deadDispatch"),
+        native=_native(
+            _SESSION,
+            (
+                "while (cells_[worker.encoder].released) fault(Fault::deadDispatch);",
+                "while (cells_[worker.encoder].released) yield(worker, Result::starved);",
+            ),
+        ),
+    ),
+    SemanticMutant(
+        "stale_is_fine",
+        "using another encoder's context is no fault",
+        _body("| derefStale {m b b'} :", "| derefStale {m b b'} : False →"),
+        lambda table: table.never("staleContext"),
+        native=_native(
+            _DRIVER,
+            (
+                "            fault = Fault::staleContext;\n",
+                "            if (!watch.starved()) return;\n            continue;\n",
+            ),
+        ),
+    ),
+    # Locks: no micro-steps, but what `acquire` asks.
+    SemanticMutant(
+        "shared_excludes_shared",
+        "two shared requests exclude each other",
+        (Edit("Scheme.lean", ".shared, .shared => false", ".shared, .shared => true"),),
+        scheme=_everything_exclusive,
+        native=_native(
+            _GUARD,
+            (
+                f"    const Requests& {_REQUESTS}    thread_.point",
+                f"    Requests {_REQUESTS}    for (Request& request : requests.request) "
+                "request.mode = Mode::exclusive;\n    thread_.point",
+            ),
+        ),
+    ),
+    SemanticMutant(
+        "bypass_ignored",
+        "handlers take their locks, intercepted or not",
+        (
+            Edit(
+                "Scheme.lean",
+                "if k = .complete ∧ env.handlersIntercepted = false then [] else σ.requests k",
+                "if k = .complete ∧ env.handlersIntercepted = false then σ.requests k "
+                "else σ.requests k",
+            ),
+        ),
+        environment=_intercepted,
+        native=_native(
+            _SESSION,
+            (
+                "if (kind == Kind::complete && !config_.handlers_intercepted) {",
+                "if (kind == Kind::complete && config_.threads == 0) {",
+            ),
+        ),
+    ),
+    # The criteria: they describe the system and are no part of it.
+    SemanticMutant(
+        "stream_is_same_on_encoder",
+        "the criterion takes two stream locks on one encoder for the same lock",
+        _criterion(
+            "| .global, .global | .encoder, .encoder | .queue, .queue => true",
+            "| .global, .global | .encoder, .encoder | .queue, .queue | .stream, .stream => true",
+        ),
+    ),
+    SemanticMutant(
+        "criterion_without_retain",
+        "the criterion does not ask whether callers retain",
+        _criterion("  env.callersRetain && (σ.check ||", "  (σ.check ||"),
+    ),
+    SemanticMutant(
+        "criterion_without_check",
+        "the criterion does not ask for the liveness check",
+        _criterion(" && (σ.check || !(env.handlersTearDown || env.sharedEncoders)) &&", " &&"),
+    ),
+    SemanticMutant(
+        "criterion_without_overlap",
+        "the criterion lets operations overlap",
+        _criterion(
+            "    (allKinds.all fun k => allKinds.all fun k' => !σ.overlaps env k k') &&\n", ""
+        ),
+    ),
+    SemanticMutant(
+        "criterion_without_freelist",
+        "the criterion does not ask whether the freelist is atomic",
+        _criterion(
+            " &&\n    (env.atomicFreelist || σ.excludesAnywhere env .create .create)\n", "\n"
+        ),
+    ),
+    SemanticMutant(
+        "double_free_needs_no_theft",
+        "the criterion of doubleFree forgets the racy freelist",
+        _criterion("  | .doubleFree => σ.stealsBlocks env ||\n", "  | .doubleFree =>\n"),
+    ),
+)
+"""All mutants, with different names."""
+
+BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
