@@ -1,0 +1,1 @@
+"""`verify gate`: the commands of this program as one check, for continuous integration."""

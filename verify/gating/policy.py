@@ -1,0 +1,310 @@
+"""The gate's policy: `verify.toml`, found from any directory below it.
+
+Values are checked as `verify.spec` checks a spec: whatever the gate does not understand is an error
+that names file, line, value and remedy.  A key that is silently ignored would be a gate that is
+silently open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from verify import resources
+from verify import spec as specs
+from verify.errors import VerifyError
+from verify.spec import (
+    Spec,
+    _choices,
+    _identifier,
+    _Keys,
+    _known_keys,
+    _read,
+    _show,
+    _Source,
+    _table,
+    _text,
+)
+
+FILE: Final = "verify.toml"
+FORMAT: Final = 1
+STAGES: Final = ("generate", "prove", "explore", "stress", "mutate")
+AXIOMS: Final = ("propext", "Quot.sound", "Classical.choice")
+"""Lean's own; the audit of `verify prove` accepts no others, so a policy can only drop some."""
+
+WORDS: Final = ("safe", "unsafe", "parallel", "sequential", "deadlockFree")
+"""What a policy can require of a strategy, besides theorems by name."""
+
+_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST: Final = 86400.0
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a repository asks of the gate.
+
+    Attributes:
+        path: The file; None for the defaults.
+        digest: SHA-256 of the file; empty for the defaults.
+        spec: The spec; None for the shipped one.
+        strategies: For each strategy, what must be proved of it: `WORDS` or names of theorems.
+        theorems: Hand-written claims that must be proved (the shipped spec has some).
+        off: The stages that are deliberately left out, each with the reason.
+        engine: For `prove`: auto, lake or embedded.
+        axioms: Those that a proof may use.
+        generated: The directory with generated Lean modules that are kept under version control.
+        threads, encoders: The bounds of `explore`.
+        budget: Seconds that `stress` may search.
+        clients: Free-running threads of `stress`.
+        seed: Of `stress`.
+        limits: Seconds for each stage; one that takes longer is an error.
+    """
+
+    path: Path | None = None
+    digest: str = ""
+    spec: Path | None = None
+    strategies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    theorems: tuple[str, ...] = ()
+    off: Mapping[str, str] = field(default_factory=dict)
+    engine: str = "auto"
+    axioms: tuple[str, ...] = AXIOMS
+    generated: Path | None = None
+    threads: int = 2
+    encoders: int = 2
+    budget: float = 8.0
+    clients: int = 4
+    seed: int = 1
+    limits: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 600.0))
+
+    @property
+    def spec_file(self) -> Path:
+        """The spec's file."""
+        return self.spec or resources.shipped_spec()
+
+
+def find(start: Path) -> Path | None:
+    """The policy of the nearest enclosing directory, as git finds its repository.
+
+    Args:
+        start: Where to begin.
+    """
+    top = start.absolute()
+    return next((d / FILE for d in (top, *top.parents) if (d / FILE).is_file()), None)
+
+
+def load(path: Path) -> tuple[Policy, Spec]:
+    """Read and check a policy and the spec that it names.
+
+    Args:
+        path: A file with the format of `verify.toml`.
+
+    Raises:
+        VerifyError: If either does not make sense; `FILE:LINE: what: remedy`.
+    """
+    import hashlib
+
+    data = _read(path)
+    source = _Source(path, data)
+    values = source.values
+    tables = ("require", "off", *STAGES)
+    _known_keys(source, (), values, ("format", "spec", *tables), "")
+    form = values.get("format", FORMAT)
+    if type(form) is not int or form != FORMAT:
+        source.fail(("format",), f"format {_show(form)} is unknown; write format = {FORMAT}")
+    for name in tables:
+        _table(source, (name,), values.get(name, {}))
+    spec_path = _path(source, ("spec",), values["spec"]) if "spec" in values else None
+    if spec_path is None and not _in_checkout(path):
+        # Without this line the gate would judge the shipped strategies, not the user's.
+        source.fail((), 'no spec is named; add spec = "strategies.toml"')
+    spec = specs.load(spec_path)
+    if spec_path is not None and _is_shipped(spec_path):
+        spec_path = None
+    options = _options(source, values)
+    policy = Policy(
+        path=path,
+        digest=hashlib.sha256(data).hexdigest(),
+        spec=spec_path,
+        off=_off(source, values.get("off", {})),
+        **options,
+        **_required(source, values.get("require", {}), spec, spec_path is None),
+    )
+    if "prove" in policy.off and (policy.strategies or policy.theorems):
+        source.fail(("off", "prove"), "prove is off, but [require] needs it; drop one of the two")
+    return policy, spec
+
+
+def default(spec: Path | None) -> Policy:
+    """The policy without a file: everything is on.
+
+    Args:
+        spec: The spec; None for the shipped one.
+    """
+    return Policy(spec=None if spec is None or _is_shipped(spec) else spec)
+
+
+def spec_here() -> Path | None:
+    """The spec of the repository around the working directory; None for the shipped one.
+
+    Raises:
+        VerifyError: If there is a policy that cannot be read.
+    """
+    path = find(Path.cwd())
+    return None if path is None else load(path)[0].spec
+
+
+def in_own_checkout(directory: Path) -> bool:
+    """Whether a directory lies in the checkout of this project, whose spec is the shipped one."""
+    return resources.is_checkout() and resources.root() in (
+        directory.resolve(),
+        *directory.resolve().parents,
+    )
+
+
+def _in_checkout(path: Path) -> bool:
+    return in_own_checkout(path.parent)
+
+
+def _is_shipped(path: Path) -> bool:
+    return specs._same_file(path, resources.shipped_spec())
+
+
+def _path(source: _Source, keys: _Keys, value: object) -> Path:
+    text = _text(source, keys, value)
+    if not text or "\0" in text:
+        source.fail(keys, f"{keys[-1]} is {_show(text)}; give a path, relative to {FILE}")
+    return source.path.parent / text
+
+
+def _off(source: _Source, table: dict[str, Any]) -> dict[str, str]:
+    _known_keys(source, ("off",), table, STAGES, "off: ")
+    for stage, reason in table.items():
+        if not isinstance(reason, str) or not reason.strip():
+            source.fail(
+                ("off", stage),
+                f"off: {stage} is {_show(reason)}; say in quotes why it is off, or drop the line",
+            )
+    return table
+
+
+def _required(source: _Source, table: dict[str, Any], spec: Spec, shipped: bool) -> dict[str, Any]:
+    _known_keys(source, ("require",), table, ("strategies", "theorems"), "require: ")
+    theorems = _words(source, ("require", "theorems"), table.get("theorems", []), None)
+    if theorems and not shipped:
+        source.fail(
+            ("require", "theorems"),
+            "require: a spec of your own has no hand-written theorems; use [require.strategies]",
+        )
+    keys: _Keys = ("require", "strategies")
+    names = [strategy.name for strategy in spec.strategies]
+    strategies = {}
+    for name, wanted in _table(source, keys, table.get("strategies", {})).items():
+        if name not in names:
+            source.fail(
+                (*keys, name),
+                f"require: unknown strategy {_show(name)}; {_choices(name, names)} "
+                f"(those of {spec.path})",
+            )
+        strategies[name] = _words(source, (*keys, name), wanted, WORDS)
+        if not strategies[name]:
+            source.fail((*keys, name), f'require: nothing of {name}; write {name} = ["safe"]')
+    return {"strategies": strategies, "theorems": theorems}
+
+
+def _words(
+    source: _Source, keys: _Keys, value: object, words: Collection[str] | None
+) -> tuple[str, ...]:
+    """A list of words; with `words` each is one of them or looks like a theorem's name."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        source.fail(keys, f"{keys[-1]} is {_show(value)}; give a list of texts")
+    for i, item in enumerate(value):
+        if words is not None and item in words:
+            continue
+        for part in item.split("."):
+            _identifier(source, (*keys, i), part, "", "theorem name")
+        # Every theorem's name has an underscore or a dot: a misspelt word is not taken for one.
+        if words is not None and "_" not in item and "." not in item:
+            source.fail((*keys, i), f"unknown claim {_show(item)}; {_choices(item, words)}")
+    return tuple(value)
+
+
+def _options(source: _Source, values: dict[str, Any]) -> dict[str, Any]:
+    """The keys of the stages' tables, by the attribute of `Policy` that each sets."""
+    result: dict[str, Any] = {}
+    limits = dict.fromkeys(STAGES, Policy().limits["prove"])
+    known: dict[str, dict[str, tuple[str, Callable[[_Source, _Keys, Any], Any]]]] = {
+        "generate": {"out": ("generated", _path)},
+        "prove": {"engine": ("engine", _engine), "axioms": ("axioms", _axioms)},
+        "explore": {"threads": ("threads", _bound), "encoders": ("encoders", _bound)},
+        "stress": {
+            "budget": ("budget", _seconds),
+            "threads": ("clients", _clients),
+            "seed": ("seed", _seed),
+        },
+        "mutate": {},
+    }
+    for stage, readers in known.items():
+        table = values.get(stage, {})
+        _known_keys(source, (stage,), table, (*readers, "limit"), f"{stage}: ")
+        for key, value in table.items():
+            keys: _Keys = (stage, key)
+            if key == "limit":
+                limits[stage] = _seconds(source, keys, value)
+            else:
+                attribute, reader = readers[key]
+                result[attribute] = reader(source, keys, value)
+    return {**result, "limits": limits}
+
+
+def _engine(source: _Source, keys: _Keys, value: object) -> str:
+    engines = ("auto", "lake", "embedded")
+    if value not in engines:
+        source.fail(keys, f"unknown engine {_show(value)}; {_choices(value, engines)}")
+    return str(value)
+
+
+def _axioms(source: _Source, keys: _Keys, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        source.fail(keys, f"axioms is {_show(value)}; give a list of texts")
+    for i, axiom in enumerate(value):
+        if axiom not in AXIOMS:
+            source.fail((*keys, i), f"unknown axiom {_show(axiom)}; {_choices(axiom, AXIOMS)}")
+    return tuple(value)
+
+
+def _seconds(source: _Source, keys: _Keys, value: object) -> float:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh])", value) if isinstance(value, str) else None
+    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
+    if not 0 < seconds <= _LONGEST:
+        source.fail(
+            keys, f'{keys[-1]} is {_show(value)}; write a time span up to a day, as in "90s", "5m"'
+        )
+    return seconds
+
+
+def _whole(source: _Source, keys: _Keys, value: object, low: int, high: int) -> int:
+    if type(value) is not int or not low <= value <= high:
+        source.fail(keys, f"{keys[-1]} is {_show(value)}; give a number from {low} to {high}")
+    return value
+
+
+def _bound(source: _Source, keys: _Keys, value: object) -> int:
+    return _whole(source, keys, value, 1, 8)
+
+
+def _clients(source: _Source, keys: _Keys, value: object) -> int:
+    return _whole(source, keys, value, 2, 64)
+
+
+def _seed(source: _Source, keys: _Keys, value: object) -> int:
+    return _whole(source, keys, value, 0, 2**32)
+
+
+def missing(directory: Path) -> VerifyError:
+    """The error of a gate that has nothing to judge."""
+    return VerifyError(
+        f"{directory}: no {FILE} here or above it; run `verify init`, or name a spec with --spec"
+    )
