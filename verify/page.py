@@ -426,7 +426,6 @@ def render(page: Page) -> str:
     return templates.get_template("page.html.j2").render(
         page=clean,
         runs=runs,
-        many=len(runs) > 1,
         data=data(runs),
         summary=summary,
         style=Markup(style),  # noqa: S704 - ours

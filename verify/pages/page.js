@@ -81,11 +81,11 @@
   }));
   document.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    // The slider has these keys itself, and a wide picture scrolls by them.
-    if (event.target === slider || event.target.classList.contains("scroll")) return;
+    // A wide picture scrolls by these keys.
+    if (event.target.classList.contains("scroll")) return;
     const target = { ArrowRight: step + 1, ArrowLeft: step - 1, Home: 0, End: Infinity }[event.key];
     if (target === undefined) return;
-    event.preventDefault();
+    event.preventDefault(); // the slider would move once more
     show(target);
   });
 
