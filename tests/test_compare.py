@@ -45,15 +45,18 @@ def test_a_contradiction_is_refuted(lean: tuple[str, ...], row: Row, vulkan: Vul
 
 
 def test_a_missing_oracle_is_undetermined() -> None:
-    assert compare("x", None, _row([]), None).verdict is Verdict.UNDETERMINED
-    assert compare("x", (), _row([], races=None), None).verdict is Verdict.UNDETERMINED
-    assert compare("x", (), _row([]), None).verdict is Verdict.PROVED  # Vulkan is an extra
+    vulkan = VulkanRow("x", True)
+    assert compare("x", (), _row([]), vulkan).verdict is Verdict.PROVED
+    assert compare("x", None, _row([]), vulkan).verdict is Verdict.UNDETERMINED
+    assert compare("x", (), _row([], races=None), vulkan).verdict is Verdict.UNDETERMINED
+    assert compare("x", (), _row([]), None).verdict is Verdict.UNDETERMINED
 
 
 def test_differences_are_explained() -> None:
-    overlap = compare("x", ("encoderOverlap",), _row(["encoderOverlap"], races=2), None)
+    vulkan = VulkanRow("x", False, own_pools=VulkanRun(threading=1))
+    overlap = compare("x", ("encoderOverlap",), _row(["encoderOverlap"], races=2), vulkan)
     assert any("nothing is ever NULL" in note for note in overlap.notes)
-    order = compare("x", ("nullDeref",), _row(["nullDeref"]), None)
+    order = compare("x", ("nullDeref",), _row(["nullDeref"]), vulkan)
     assert any("no race" in note for note in order.notes)
     assert overlap.verdict is order.verdict is Verdict.PROVED
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 from conftest import STRATEGY, type_of_run
 
-from verify import native, spec, stress, vulkan
+from verify import native, resources, spec, stress, vulkan
 from verify import trace as traces
 from verify.campaign import campaign, programs
 from verify.errors import EngineMissing, VerifyError
@@ -405,3 +407,58 @@ def test_hypothesis_missing_is_undetermined(
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     with pytest.raises(EngineMissing, match="pip install hypothesis"):
         campaign(library, SPEC, SPEC.strategy("noSync"), [DEFAULT], frozenset(), 1, 1.0)
+
+
+# --- The documentation -------------------------------------------------------------------------
+
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def _documented(page: str) -> list[str]:
+    """The command lines of a page's blocks of shell."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("page", ["stress.md", "native.md"])
+def test_documented_commands_parse(page: str) -> None:
+    from verify.cli import group
+
+    lines = _documented(page)
+    assert lines
+    for line in lines:
+        for words in re.findall(r"\bverify ((?:stress|compare|audit|replay) [^>&;]*)", line):
+            name, *arguments = shlex.split(words.replace("$seed", "1"))
+            context = group.make_context("verify", [name])
+            command = group.get_command(context, name)
+            assert command is not None
+            command.make_context(name, arguments, parent=context)
+
+
+def test_documented_tests_exist() -> None:
+    lines = [line for line in _documented("stress.md") if line.startswith("pytest ")]
+    assert len(lines) == 2
+    for line in lines:
+        words = shlex.split(line.replace("-n 2", "-n 0 --collect-only -q"))[1:]
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *words], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (line, done.stdout[-500:])
+
+
+def test_every_variable_is_documented() -> None:
+    """The table of variables in the documentation, the header's, and what the source reads."""
+    native_sources = resources.root() / "native" / "capi"
+    read = set(re.findall(r'"(MPSV_GUARD_\w+)"', (native_sources / "guard.cpp").read_text()))
+    told = set(
+        re.findall(r"^ \* +(MPSV_GUARD_\w+)", (native_sources / "guard.h").read_text(), re.M)
+    )
+    page = (DOCS / "native.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `(MPSV_GUARD_\w+)", page, re.M))
+    assert read == told == documented
+    counters = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", page, re.M)
+    from verify.guard import STATISTICS
+
+    assert {name for row in counters for name in re.findall(r"\w+", row)} == set(STATISTICS)

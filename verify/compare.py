@@ -46,10 +46,10 @@ class Line:
 
     @property
     def verdict(self) -> Verdict:
-        """REFUTED if two oracles contradict each other."""
+        """REFUTED if two oracles contradict each other, UNDETERMINED if one was not asked."""
         if any(note.startswith("CONFLICT") for note in self.notes):
             return Verdict.REFUTED
-        missing = self.lean is None or self.races is None
+        missing = self.lean is None or self.races is None or self.vulkan is None
         return Verdict.UNDETERMINED if missing else Verdict.PROVED
 
 
@@ -62,7 +62,8 @@ def compare(name: str, lean: tuple[str, ...] | None, stress: Row, vulkan: Vulkan
         stress: What the fake driver showed.
         vulkan: What Vulkan showed; None if it is not there.
     """
-    seen = {*stress.scheduled.faults, *stress.campaign.faults, *stress.free.faults}
+    recorded = stress.recorded.faults.get("default", ())
+    seen = {*stress.scheduled.faults, *stress.campaign.faults, *stress.free.faults, *recorded}
     scheduled = tuple(fault for fault in FAULTS if fault in seen)
     races = None if stress.races is None else stress.races.races
     flagged = vulkan is not None and vulkan.own_pools.flagged
@@ -103,8 +104,8 @@ def _proved(result: Result) -> Mapping[str, tuple[str, ...] | None]:
 def command(spec: Path | None, seconds: float, json_output: bool, quiet: bool) -> Verdict:
     """Show what the proof, the scheduler, ThreadSanitizer and Vulkan say, side by side.
 
-    Exit code 0 if no two of them contradict each other, 1 if two do, 2 if one of the first
-    three could not be asked.
+    Exit code 0 if no two of them contradict each other, 1 if two do, 2 if one of them could not
+    be asked.
     """
     loaded = specs.load(spec)
     quiet = quiet or json_output

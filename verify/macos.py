@@ -61,9 +61,13 @@ def build(
         command += ["-isystem", str(metal_cpp), "-isystem", str(source / "drivers/metal/stubs")]
         # metal-cpp's constants are weak imports: without an SDK only the loader knows which exist.
         command += ["-Wl,-undefined,dynamic_lookup"]
+    sources = target.sources
     if target.shared:
-        command += ["-shared", f"-Wl,-install_name,@rpath/{output.name}"]
-    command += [str(source / name) for name in target.sources]
+        # Without local symbols, which would name the files of this machine.
+        command += ["-shared", "-s", f"-Wl,-install_name,@rpath/{output.name}"]
+        command += ["-fvisibility-global-new-delete=force-hidden"]
+        sources = (*sources, "capi/allocation.cpp")
+    command += [str(source / name) for name in sources]
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch) / output.name
         header = Path(scratch) / "strategies.hpp"

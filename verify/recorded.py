@@ -70,7 +70,7 @@ def record(
         seed: Of the first run's choices; the interleaving is the operating system's.
         bounds: At most 16 encoders and blocks; its maps are not used, the default ones are.
         events: Of each run, at most.
-        seconds: When a run counts as deadlocked.
+        seconds: So long without any event is a deadlock.
 
     Raises:
         VerifyError: The program failed.
@@ -84,7 +84,7 @@ def record(
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", check=False,
-            stdin=subprocess.DEVNULL, timeout=60 + runs + seconds,
+            stdin=subprocess.DEVNULL, timeout=60 + 30 * seconds + runs,
         )  # fmt: skip
         if done.returncode not in (0, _STUCK):
             raise ValueError(f"exit code {done.returncode}: {done.stderr.strip()[-200:]}")

@@ -108,7 +108,7 @@ def free_run(
         operations: Of all threads together.
         seed: Of the threads' choices; the operating system's are its own.
         guarded: False is the control arm.
-        seconds: The limit.
+        seconds: So long without any progress is a deadlock.
         crash: A fault is a real SIGSEGV.
         assert_held: Guard-held assertion mode.
     """
@@ -119,15 +119,16 @@ def free_run(
         "seed": seed, "guarded": int(guarded), "seconds": seconds, "crash": int(crash),
         "assertHeld": int(assert_held), **{f: int(v) for f, v in env.flags.items()},
     }  # fmt: skip
+    limit = 30 * seconds  # the program itself sees when nothing gets on
     command = [str(executable), *(f"{name}={value}" for name, value in arguments.items())]
     environment = {**os.environ, "TSAN_OPTIONS": f"exitcode={TSAN_EXIT} history_size=4"}
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", env=environment,
-            stdin=subprocess.DEVNULL, timeout=seconds + 20, check=False,
+            stdin=subprocess.DEVNULL, timeout=limit, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return FreeResult(trouble=f"hung: no end after {seconds + 20:.0f} s", seconds=seconds)
+        return FreeResult(trouble=f"hung: no end after {limit:.0f} s", seconds=limit)
     if "FATAL: ThreadSanitizer" in done.stderr:
         line = next(x for x in done.stderr.splitlines() if "FATAL: ThreadSanitizer" in x)
         raise EngineMissing(f"ThreadSanitizer cannot run here: {line.strip()}")
@@ -501,7 +502,12 @@ def command(
         raise click.UsageError("--trace records a replay; give --replay FILE as well")
     quiet = quiet or json_output
     if driver == "metal":
-        raise EngineMissing("the metal driver needs macOS and a GPU; use --driver fake or vulkan")
+        remedy = "use --driver fake or vulkan"
+        if sys.platform == "darwin":
+            remedy = "run mpsv_metal of python -m verify.macos, which has not been tried yet"
+        raise EngineMissing(
+            f"the metal driver needs macOS and a program that is built apart; {remedy}"
+        )
     if driver == "vulkan":
         return _vulkan(loaded, chosen, threads, seed, budget, json_output, quiet)
     progress("building the native part (once)", quiet)

@@ -52,7 +52,7 @@ struct Fresh {
 
 struct Totals {
     std::atomic<std::uint64_t> operations{0}, unexplained{0}, released{0}, handlers{0},
-        met{0};
+        met{0}, progress{0};  // progress: whatever was finished, to tell slow from stuck
     std::atomic<std::uint64_t> faults[kFaults] = {};
 };
 
@@ -75,7 +75,10 @@ class Runner final : public Watch {
     void run_client() {
         Thread::current().stream = number_ % config_.streams;
         for (std::uint32_t i = 0; i < kFresh; ++i) meet(fresh_[i]);
-        for (std::uint64_t i = 0; i < config_.operations; ++i) client_operation();
+        for (std::uint64_t i = 0; i < config_.operations; ++i) {
+            client_operation();
+            totals_.progress.fetch_add(1, std::memory_order_relaxed);
+        }
     }
 
     void run_handlers() {
@@ -95,6 +98,7 @@ class Runner final : public Watch {
                 perform(*object, Kind::complete);
             }
             if (config_.callers_retain) object->release();
+            totals_.progress.fetch_add(1, std::memory_order_relaxed);
         }
     }
 
@@ -305,13 +309,18 @@ FreeOutcome free_run(const FreeConfig& config, const Scheme& scheme) {
     for (std::uint32_t t = 0; t < config.threads; ++t) launch(t, true);
 
     // wait_until on the system clock: see Lock::park.
-    const auto deadline =
-        std::chrono::system_clock::now() +
-        std::chrono::duration_cast<std::chrono::system_clock::duration>(
-            std::chrono::duration<double>(config.seconds));
+    const auto longest = std::chrono::duration_cast<std::chrono::system_clock::duration>(
+        std::chrono::duration<double>(config.seconds));
     const auto wait_for = [&](std::uint32_t left) {
         std::unique_lock<std::mutex> held(world->mutex);
-        return world->ended.wait_until(held, deadline, [&] { return world->running <= left; });
+        for (;;) {  // a busy machine is slow, but it gets on
+            const std::uint64_t before = world->totals.progress.load();
+            if (world->ended.wait_until(held, std::chrono::system_clock::now() + longest,
+                                        [&] { return world->running <= left; })) {
+                return true;
+            }
+            if (world->totals.progress.load() == before) return false;
+        }
     };
     bool finished = wait_for(1);
     {

@@ -25,7 +25,7 @@ struct FreeConfig {
     std::uint32_t streams = 4;
     std::uint64_t operations = 10000;  // of each thread
     std::uint64_t seed = 1;
-    double seconds = 30;     // give up and report `stuck` after them
+    double seconds = 30;     // without any progress: give up and report `stuck`
     std::uint32_t widen = 8;  // one step in so many gives way to other threads; 0: none
 };
 

@@ -1,5 +1,6 @@
 #include "drivers/fake/record.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -55,6 +56,7 @@ struct Stage {
             moment.after.ready[b] = driver.blocks()[b].ready;
         }
         log.push_back(moment);
+        progress.store(log.size());
         over = log.size() >= limit;
     }
     void stop_at(Fault fault, std::uint8_t thread, std::uint8_t encoder) {
@@ -73,6 +75,7 @@ struct Stage {
     std::optional<Recording::End> end;
     Guard guard;
 
+    std::atomic<std::size_t> progress{0};  // the size of the log
     std::mutex ending;
     std::condition_variable ended;
     std::uint32_t running = 0;
@@ -272,14 +275,19 @@ Recording record(const FreeConfig& config, const Scheme& scheme, std::size_t eve
         });
     }
     // On the system clock: see Lock::park.
-    const auto deadline = std::chrono::system_clock::now() +
-                          std::chrono::duration_cast<std::chrono::system_clock::duration>(
-                              std::chrono::duration<double>(config.seconds));
+    const auto longest = std::chrono::duration_cast<std::chrono::system_clock::duration>(
+        std::chrono::duration<double>(config.seconds));
     Recording recording;
     {
         std::unique_lock<std::mutex> held(stage->ending);
-        recording.stuck =
-            !stage->ended.wait_until(held, deadline, [&] { return stage->running == 0; });
+        bool ended = false;
+        for (bool going = true; going && !ended;) {  // a busy machine is slow, but it gets on
+            const std::size_t before = stage->progress.load();
+            ended = stage->ended.wait_until(held, std::chrono::system_clock::now() + longest,
+                                            [&] { return stage->running == 0; });
+            going = stage->progress.load() != before;
+        }
+        recording.stuck = !ended;
         recording.failure = stage->failure;
     }
     for (std::thread& thread : threads) {
