@@ -183,13 +183,13 @@ PLANTED = [
         "core/guard.cpp",
         "            key = key_of(object);\n            break;",
         "            key = 2 * (1 + static_cast<std::uintptr_t>(kind));\n            break;",
-        "the model has no such step",
+        "native: blocked; the model can step",
     ),
     (
         "core/guard.cpp",
         "if (guard.scheme_.check && kind",
         "if (guard.scheme_.check && guard_.options_.assert_held && kind",
-        "nullDeref",
+        "native: faulty; the model can step",
     ),
     (
         "drivers/fake/fake_driver.cpp",

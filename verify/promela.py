@@ -5,8 +5,7 @@ states are the model's states one to one.  What other threads may ask about a th
 and what it does past its acquire) is kept in global arrays.  A fault is a loop that sets a bit
 outside the state: it adds a transition and no state.
 
-SPIN's swarm mode is the way to searches beyond one machine:
-`spin -search -swarm MODEL`, see its manual.
+SPIN's swarm mode is the way to searches beyond one machine; docs/explore.md has the command.
 """
 
 from __future__ import annotations
