@@ -17,7 +17,7 @@ from conftest import STRATEGY, type_of_run
 from verify import cli, generate, prove, resources, semantics, spec
 from verify.engines.embedded import EmbeddedEngine
 from verify.errors import EngineMissing, VerifyError
-from verify.mutation import Judgement, campaign, mutants, observers, run, semantic
+from verify.mutation import Judgement, campaign, lean, mutants, observers, run, semantic
 from verify.mutation.campaign import compare, judge
 from verify.mutation.command import show
 from verify.mutation.mutants import Claims, SpecMutant, Table
@@ -130,18 +130,18 @@ def test_the_rules_are_put_back() -> None:
 # --- What is said ---------------------------------------------------------------------------------
 
 
-def said(lean: bool | None, explorer: bool | None, native: bool | None) -> dict[str, Judgement]:
-    answers = {"lean": lean, "explorer": explorer, "native": native}
+def said(proof: bool | None, explorer: bool | None, native: bool | None) -> dict[str, Judgement]:
+    answers = {"lean": proof, "explorer": explorer, "native": native}
     return {side: Judgement(killed) for side, killed in answers.items() if killed is not None}
 
 
 @pytest.mark.parametrize(
-    ("lean", "explorer", "native", "alone"),
+    ("proof", "explorer", "native", "alone"),
     [(True, False, False, "lean"), (False, True, False, "explorer"), (True, True, False, "native"),
      (False, False, True, "native"), (True, False, True, "explorer"), (False, True, True, "lean")],
 )  # fmt: skip
-def test_who_stands_alone(lean: bool, explorer: bool, native: bool, alone: str) -> None:
-    row = compare("m", "scheme", "g", "a change", said(lean, explorer, native))
+def test_who_stands_alone(proof: bool, explorer: bool, native: bool, alone: str) -> None:
+    row = compare("m", "scheme", "g", "a change", said(proof, explorer, native))
     assert row.verdict is Verdict.REFUTED
     assert row.finding is not None
     assert row.finding.startswith(f"m: {alone} stands alone")
@@ -269,6 +269,35 @@ def test_a_changed_criterion_is_held_against_what_was_seen(engine: EmbeddedEngin
     (row,) = report.rows
     assert row.verdict is Verdict.PROVED
     assert row.sides["explorer"] == Judgement(True, "noRetain: seen deadDispatch")
+
+
+def test_a_broken_development_kills_nothing(
+    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    for part in ("MPSVerify", "model"):
+        shutil.copytree(resources.root() / part, root / part)
+    for name in ("lakefile.lean", "lean-toolchain"):
+        shutil.copy(resources.root() / name, root / name)
+    with (root / "MPSVerify" / "Spec" / "Driver.lean").open("a", encoding="utf-8") as file:
+        file.write("theorem wrong : 1 = 2 := by decide\n")
+    monkeypatch.setattr(resources, "root", lambda: root)
+    rule = semantic.BY_NAME["clear_does_nothing"]
+    report = judge(SHIPPED, [], [rule], engine=engine, strategies=[], sides=("lean",))
+    (row,) = report.rows
+    assert row.verdict is Verdict.UNDETERMINED
+    assert row.open is not None
+    assert "the development does not check as it is: MPSVerify/Spec/Driver.lean" in row.open
+
+
+def test_a_lean_that_breaks_off_kills_nothing(
+    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "timeout", 0.001)
+    edit = mutants.Edit("Driver.lean", "end MPSVerify", "\nend MPSVerify")
+    checks, why = lean.development([edit], engine)
+    assert checks is None
+    assert "Lean: " in why
 
 
 # --- What is missing or false ---------------------------------------------------------------------

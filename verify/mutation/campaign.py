@@ -365,10 +365,16 @@ class Campaign:
                 why = "what `verify generate` writes is not the scheme that the spec names"
             killed = None if isinstance(answer, str) else not answer
             said.mutants.append(Judgement(killed, answer if isinstance(answer, str) else why))
+        # A development that is broken as it is would kill whatever is changed.
+        sound, complaint = lean.development((), engine) if self.rules else (True, "")
         for number, rule in enumerate(self.rules):
             self._tell("lean", len(mutants) + number)
-            failure = lean.first_failure(rule, engine)
-            said.rules.append(Judgement(failure is not None, failure or ""))
+            if not sound:
+                why = f"the development does not check as it is: {complaint}"
+                said.rules.append(Judgement(None, why))
+                continue
+            checks, why = lean.development(rule.lean, engine)
+            said.rules.append(Judgement(None if checks is None else not checks, why))
         return said
 
     def search(
@@ -470,13 +476,16 @@ def run(
         mutants = _sampled(mutants, sample)
         rules = sample.sample([rule for rule in rules if rule.searchable], QUICK_RULES)
     names = {strategy.name for strategy in chosen}
-    own = [original for original in originals(spec) if original.strategy in names]
+    own = [
+        original
+        for original in originals(spec, ["default"] if quick else spec.environments)
+        if original.strategy in names
+    ]
     return judge(
         spec,
         [] if only == "semantic" else mutants,
         [] if only == "spec" else rules,
-        # In a sample `verify prove` has to do for the strategies as they are.
-        [] if only == "semantic" or quick else own,
+        own,
         strategies=chosen,
         sides=sides,
         engine=engine,

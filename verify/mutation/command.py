@@ -122,7 +122,7 @@ def show(report: Report, equivalent: bool = False, quiet: bool = False) -> None:
             note(f"{row.finding}; {_how(row)}")
         elif row.open is not None:
             note(f"{row.name}: not decided: {row.open}")
-        elif equivalent and row.equivalent:
+        elif equivalent and row.equivalent and row.kind != "original":
             words = "" if row.english in row.name else f" ({row.english})"
             note(f"equivalent: {row.name}{words}")
     for name, side in report.sides.items():

@@ -7,7 +7,7 @@ by the development itself: with the rule changed, some proof must fail.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,7 +15,14 @@ from verify import claims, generate, project
 from verify.claims import Claim, Line
 from verify.engines.base import Engine, ModuleResult
 from verify.errors import VerifyError
-from verify.mutation.mutants import Claims, SemanticMutant, SpecMutant, apply, claims_of_scheme
+from verify.mutation.mutants import (
+    Claims,
+    Edit,
+    SemanticMutant,
+    SpecMutant,
+    apply,
+    claims_of_scheme,
+)
 from verify.mutation.observers import Seen
 from verify.spec import FAULTS, Environment, LockScheme
 
@@ -117,37 +124,38 @@ class _Red(Exception):  # noqa: N818 - what is known, not that something went wr
         self.module = module
 
 
-def first_failure(mutant: SemanticMutant, engine: Engine) -> str | None:
-    """The first complaint of Lean about the development with a rule changed; None if it checks.
+def development(edits: Iterable[Edit], engine: Engine) -> tuple[bool | None, str]:
+    """Whether the development checks with changes below `MPSVerify/Spec`.
 
     Args:
-        mutant: Whose rule.
+        edits: The changes; none for the development as it is.
         engine: What checks it; it is stopped at the first failure.
 
-    Raises:
-        VerifyError: A module failed for another reason than an error in it.
+    Returns:
+        True if it does, False if it does not, None if Lean broke off (a limit was hit, a child
+        died); with the first complaint.
     """
 
     def stop(module: ModuleResult) -> None:
         if not module.ok:
             raise _Red(module)
 
-    with project.directory(engine, f"mutate-{mutant.name}") as root:
+    with project.directory(engine, "mutate-rules") as root:
         project.write(root, project.sources(("Spec", "Thm", "Theory", "AGX"), _ROOTS))
-        apply(mutant.lean, root / "MPSVerify" / "Spec")
+        apply(edits, root / "MPSVerify" / "Spec")
+        failed: list[ModuleResult]
         try:
-            built = engine.build(root, ["MPSVerify.AGX", *_modules(root)], stop)
+            built = engine.build(root, _modules(root), stop)
+            if built.ok:
+                return True, ""
+            failed = [module for module in built.modules if not module.ok]
         except _Red as red:
-            text = project.complaint(red.module)
-            if text is None:
-                raise VerifyError(f"{red.module.module}: failed without a message") from None
-            return text.splitlines()[0].removeprefix(f"{root}/")
-        if not built.ok:
-            messages = [m for module in built.modules for m in module.messages]
-            errors = [str(m) for m in (*messages, *built.messages) if m.severity == "error"]
-            first = (errors or ["the development does not check"])[0]
-            return first.splitlines()[0].removeprefix(f"{root}/")
-        return None
+            failed = [red.module]
+        errors = [m for module in failed for m in module.messages if m.severity == "error"]
+        # A complaint without a place is not about the text: Lean itself has failed.
+        placed = [message for message in errors if message.line > 0]
+        text = str((placed or errors)[0]) if errors else "Lean gives no reason"
+        return False if placed else None, text.splitlines()[0].removeprefix(f"{root}/")
 
 
 _ROOTS = ("AGX.lean", "Claims.lean")

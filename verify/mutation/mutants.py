@@ -182,10 +182,17 @@ def of_strategy(strategy: Strategy, environments: Mapping[str, Environment]) -> 
     return changed + flipped
 
 
-def originals(spec: Spec) -> list[SpecMutant]:
-    """The strategies as they are: if these do not hold, their mutants say nothing."""
+def originals(spec: Spec, environments: Iterable[str] | None = None) -> list[SpecMutant]:
+    """The strategies as they are: if these do not hold, their mutants say nothing.
+
+    Args:
+        spec: Its strategies.
+        environments: Names of those in which exact fault sets are claimed; all by default.
+    """
+    names = list(spec.environments if environments is None else environments)
+    chosen = {name: spec.environments[name] for name in names}
     return [
-        SpecMutant(s.name, "original", "as it is", s.scheme, claims_of(s, spec.environments))
+        SpecMutant(s.name, "original", "as it is", s.scheme, claims_of(s, chosen))
         for s in spec.strategies
     ]
 
