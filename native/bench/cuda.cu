@@ -121,13 +121,16 @@ class Cuda final : public Driver {
         cudaError_t status = cudaSetDeviceFlags(cudaDeviceScheduleSpin);
         if (status == cudaSuccess) status = cudaFree(nullptr);  // makes the context
         if (status == cudaSuccess) status = cudaGetDeviceProperties(&properties_, 0);
+        if (status == cudaSuccess) {
+            status = cudaDeviceGetAttribute(&kilohertz_, cudaDevAttrClockRate, 0);
+        }
         if (status == cudaSuccess) status = cudaDriverGetVersion(&driver_);
         if (status == cudaSuccess) status = cudaRuntimeGetVersion(&runtime_);
         if (status != cudaSuccess) throw Unavailable(cudaGetErrorString(status));
     }
 
     std::vector<std::pair<std::string, std::string>> describe() override {
-        return {
+        std::vector<std::pair<std::string, std::string>> info = {
             {"device", properties_.name},
             {"details", std::to_string(properties_.multiProcessorCount) +
                             " multiprocessors, compute capability " +
@@ -145,6 +148,13 @@ class Cuda final : public Driver {
             {"shared_queue", "all threads launch on one stream; each waits for its own event"},
             {"safety", "CUDA is thread-safe: no evidence about strategies"},
         };
+        // A step is one 32-bit integer multiply-add.  The CUDA programming guide's table of
+        // arithmetic throughput has 64 of them for a multiprocessor and clock in these versions.
+        if (properties_.major >= 7 && properties_.major <= 9) {
+            const double peak = 64e3 * properties_.multiProcessorCount * kilohertz_;
+            info.emplace_back("peak_steps_per_second", std::to_string(peak));
+        }
+        return info;
     }
     std::unique_ptr<Queue> queue() override { return std::make_unique<Stream>(); }
     std::unique_ptr<Encoder> encoder(Queue& queue, std::uint32_t elements) override {
@@ -156,7 +166,7 @@ class Cuda final : public Driver {
         return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
     }
     cudaDeviceProp properties_{};
-    int driver_ = 0, runtime_ = 0;
+    int driver_ = 0, runtime_ = 0, kilohertz_ = 0;
 };
 
 }  // namespace

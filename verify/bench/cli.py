@@ -123,32 +123,91 @@ def guard(**given: Any) -> Verdict:
     return _bench("guard", **given)
 
 
+@command.command("show")
+@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
+@options.spec
+@options.json_output
+@click.option("--markdown", is_flag=True, help="As one Markdown page, like those of docs/results.")
+def show(files: tuple[Path, ...], spec: Path | None, json_output: bool, markdown: bool) -> Verdict:
+    """The tables of recorded FILES, derived anew from what they measured."""
+    from verify import spec as specs
+    from verify.bench import record, tables
+    from verify.bench.analysis import analyse
+    from verify.bench.markdown import page
+
+    loaded = specs.load(spec)
+    results = [analyse(result, loaded) for file in files for result in record.read(file)]
+    verdict = combine(_verdict(result) for result in results)
+    if json_output:
+        _print_json(verdict, results)
+    elif markdown:
+        click.echo(page(results), nl=False)
+    else:
+        for result in results:
+            tables.show(result)
+    return verdict
+
+
+def _print_json(
+    verdict: Verdict, results: list[dict[str, Any]], missing: Sequence[str] = (),
+    slower: Sequence[Any] = (),
+) -> None:  # fmt: skip
+    from verify.bench.experiments import FORMAT
+    from verify.render import print_json
+
+    print_json(
+        {
+            "format": FORMAT,
+            "verdict": verdict.value,
+            "exit_code": verdict.exit_code,
+            "missing": list(missing),
+            "results": results,
+            "slower": [s.__dict__ for s in slower],
+        }
+    )
+
+
 def _bench(
     name: str, spec: Path | None, against: Path | None, tolerance: float, output: Path | None,
     json_output: bool, quiet: bool, drivers: tuple[str, ...] = (), **given: Any,
 ) -> Verdict:  # fmt: skip
     from verify import spec as specs
     from verify.bench import experiments, record, tables
-    from verify.render import note, print_json, progress, table
+    from verify.bench.run import environment
+    from verify.render import note, table
 
     loaded = specs.load(spec)
     plan = _plan(name, loaded, **given)
+    if output is not None:
+        record.writable(output)
     baseline = None if against is None else record.read(against)
+    # A baseline is compared with its own drivers, unless others are asked for.
+    drivers = drivers or tuple(
+        dict.fromkeys(b["driver"] for b in baseline or () if b["command"] == name != "guard")
+    )
     results: list[dict[str, Any]] = []
     missing: list[str] = []
-    with _bars(quiet or json_output) as bar:
+    with _bars(quiet or json_output) as bar, contextlib.ExitStack() as opened:
+        devices: list[Any] = []
         if name == "guard":
             from verify.bench.devices import CallCosts
 
-            costs = CallCosts(loaded)
-            with contextlib.closing(costs):
-                results.append(experiments.guard(costs, plan, costs.info, bar))
+            devices.append(opened.enter_context(contextlib.closing(CallCosts(loaded))))
         else:
-            run = {"scaling": experiments.scaling, "pipeline": experiments.pipeline,
-                   "batch": experiments.batch}[name]  # fmt: skip
-            for device in _open(drivers, loaded, missing, progress if not quiet else None):
-                with contextlib.closing(device):
-                    results.append(run(device, plan, loaded, bar))
+            for device in _open(drivers, loaded, missing):
+                devices.append(opened.enter_context(contextlib.closing(device)))
+        for device in devices if baseline is not None else ():
+            head = {"command": name, "driver": device.name, "device": device.info}
+            record.matching(
+                {**head, "environment": environment()}, baseline or [], against or Path()
+            )
+        for device in devices:
+            if name == "guard":
+                results.append(experiments.guard(device, plan, device.info, bar))
+            else:
+                run = {"scaling": experiments.scaling, "pipeline": experiments.pipeline,
+                       "batch": experiments.batch}[name]  # fmt: skip
+                results.append(run(device, plan, loaded, bar))
     verdicts = [_verdict(result) for result in results]
     measured = any(result["kind"] == "measurement" for result in results)
     if not drivers and not measured:
@@ -162,15 +221,8 @@ def _bench(
     if output is not None:
         record.write(results, output)
     if json_output:
-        print_json(
-            {
-                "format": experiments.FORMAT,
-                "verdict": verdict.value,
-                "exit_code": verdict.exit_code,
-                "missing": missing,
-                "results": results,
-                "slower": [s.__dict__ for _, found in regressions for s in found.slower],
-            }
+        _print_json(
+            verdict, results, missing, [s for _, found in regressions for s in found.slower]
         )
         return verdict
     for result in results:
@@ -245,9 +297,7 @@ def _plan(
     return plan
 
 
-def _open(
-    wanted: Sequence[str], spec: Any, missing: list[str], say: Callable[[str], None] | None
-) -> Iterator[Any]:
+def _open(wanted: Sequence[str], spec: Any, missing: list[str]) -> Iterator[Any]:
     """The devices asked for, one after the other; by default all, and those missing are noted.
 
     Raises:
@@ -262,8 +312,6 @@ def _open(
             if wanted:
                 raise EngineMissing(f"driver {driver} cannot run here: {error}") from None
             missing.append(f"{driver}: {error}")
-            if say is not None:
-                say(f"driver {driver} cannot run here: {error}")
             continue
         yield device
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import select
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -306,12 +307,14 @@ def _build_vulkan(spec: Spec) -> Path:
 
 
 def _build_metal(spec: Spec) -> Path:
-    del spec
-    if sys.platform != "darwin":
+    if platform.system() != "Darwin":
         raise EngineMissing("Metal is macOS's; the driver has been compiled for it, never run")
-    raise EngineMissing(
-        "build it with metal-cpp: python -m verify.bench.metal, and see docs/bench.md"
-    )
+    headers = os.environ.get("METAL_CPP", "")
+    if not (Path(headers) / "Metal" / "Metal.hpp").is_file():
+        raise EngineMissing("metal-cpp is missing; set METAL_CPP to the directory that has Metal/")
+    stubs = resources.root() / "native/drivers/metal/stubs"
+    options = (*METAL.options, "-isystem", headers, "-isystem", str(stubs))
+    return native.build(replace(METAL, options=options), spec)
 
 
 _BUILD: dict[str, Callable[[Spec], Path]] = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Protocol
 
 from verify.bench.statistics import Estimate, estimate
@@ -181,25 +181,50 @@ class Row:
 
     def json(self) -> dict[str, Any]:
         """For files."""
-        e = self.estimate
+        values = [short(value) for value in self.values]
+        e = estimate(values)  # of what the file has, so that it can be found again
         row = {
             "key": self.config.key,
             **self.config.fields(),
             "unit": self.unit,
-            "median": _short(e.median),
-            "low": _short(e.low),
-            "high": _short(e.high),
-            "mad": _short(e.mad),
-            "samples": [_short(value) for value in self.values],
+            "median": short(e.median),
+            "low": short(e.low),
+            "high": short(e.high),
+            "mad": short(e.mad),
+            "samples": values,
             "operations": sum(sample.operations for sample in self.samples),
             "verified": self.verified,
             "wrong": self.wrong,
         }
         if self.unit == "operations/s":
-            row["submission_us"] = _short(self.mean("submission_ns") / 1000)
-            row["wait_us"] = _short(self.mean("wait_ns") / 1000)
-        return row
+            row["submission_us"] = short(self.mean("submission_ns") / 1000)
+            row["wait_us"] = short(self.mean("wait_ns") / 1000)
+        trouble = next((sample.trouble for sample in self.samples if sample.trouble), "")
+        return {**row, "trouble": trouble} if trouble else row
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], workloads: Mapping[str, Workload]) -> Row:
+        """The row that `json` recorded; what a file has in sum is in the first sample.
+
+        Args:
+            data: The row.
+            workloads: By name.
+        """
+        config: Configuration
+        if "around" in data:
+            config = Calls(*(data[f.name] for f in fields(Calls)))
+        else:
+            values = {f.name: data[f.name] for f in fields(Operations)}
+            config = Operations(**{**values, "workload": workloads[data["workload"]]})
+        submission, wait = (1000 * data.get(n, 0.0) for n in ("submission_us", "wait_us"))
+        samples = [Sample(value, 0, submission, wait) for value in data["samples"]]
+        samples[0] = replace(
+            samples[0], operations=data["operations"], verified=data["verified"],
+            wrong=data["wrong"], trouble=data.get("trouble", ""),
+        )  # fmt: skip
+        return cls(config, samples, data["unit"])
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.6g}")
+def short(value: float, digits: int = 6) -> float:
+    """A figure for files: so many significant digits."""
+    return float(f"{value:.{digits}g}")

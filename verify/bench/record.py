@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,24 +144,19 @@ def _has(path: Path, where: str, value: object, fields: dict[str, Any]) -> None:
             raise VerifyError(f"{path}: {where}.{name} is {value.get(name)!r:.40}; record it again")
 
 
-def compare(
-    result: dict[str, Any], baseline: Sequence[dict[str, Any]], path: Path,
-    tolerance: float = TOLERANCE,
-) -> Comparison:  # fmt: skip
-    """Compare a result with the one of the same command and driver in a baseline.
-
-    A configuration is slower if the intervals of its two medians do not overlap, its own on the
-    slow side, and the medians differ by more than the tolerance.
+def matching(
+    result: Mapping[str, Any], baseline: Sequence[dict[str, Any]], path: Path
+) -> dict[str, Any]:
+    """The result of a baseline that another one can be compared with.
 
     Args:
-        result: Just measured.
+        result: Its head is enough: command, driver, device and environment.
         baseline: Recorded results.
         path: Their file, for messages.
-        tolerance: See `TOLERANCE`.
 
     Raises:
         EngineMissing: The baseline was recorded on another device (exit code 2).
-        VerifyError: It has nothing to compare with.
+        VerifyError: It has nothing of this command and driver.
     """
     same = [b for b in baseline if (b["command"], b["driver"]) == (result["command"],
                                                                    result["driver"])]  # fmt: skip
@@ -182,6 +177,44 @@ def compare(
                 f"{path}: was recorded with {what} {old!r}, here it is {new!r}: times cannot be "
                 "compared; record a baseline here"
             )
+    return before
+
+
+def writable(path: Path) -> None:
+    """Refuse a file that could not be written, before anything is measured for it.
+
+    Raises:
+        VerifyError: It cannot be written.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise VerifyError(
+            f"{path}: {error.strerror or error}; name a file in a directory that can be written"
+        ) from None
+
+
+def compare(
+    result: dict[str, Any], baseline: Sequence[dict[str, Any]], path: Path,
+    tolerance: float = TOLERANCE,
+) -> Comparison:  # fmt: skip
+    """Compare a result with the one of the same command and driver in a baseline.
+
+    A configuration is slower if the intervals of its two medians do not overlap, its own on the
+    slow side, and the medians differ by more than the tolerance.
+
+    Args:
+        result: Just measured.
+        baseline: Recorded results.
+        path: Their file, for messages.
+        tolerance: See `TOLERANCE`.
+
+    Raises:
+        EngineMissing: The baseline was recorded on another device (exit code 2).
+        VerifyError: It has nothing to compare with.
+    """
+    before = matching(result, baseline, path)
     old_rows = {row["key"]: row for row in before["rows"]}
     new_rows = {row["key"]: row for row in result["rows"]}
     common = [key for key in new_rows if key in old_rows]

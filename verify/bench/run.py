@@ -131,7 +131,8 @@ def outputs(rows: Sequence[Row]) -> Check:
 
 
 def _span(median: float, low: float, high: float) -> str:
-    return f"{median:,.0f} [{low:,.0f}, {high:,.0f}]"
+    digits = 0 if median >= 1000 else 2
+    return f"{median:,.{digits}f} [{low:,.{digits}f}, {high:,.{digits}f}]"
 
 
 def environment() -> dict[str, Any]:

@@ -25,8 +25,14 @@ class Parameters:
     """The model's constants, in nanoseconds.
 
     Attributes:
-        submission: Processor time of one submission.
-        serial: The part of it under the driver's own lock (1 / the measured launch rate).
+        launch: Processor time of one launch.
+        record: What an operation's own completion object (an event, a fence) adds to it; with one
+            wait for a whole queue, what that wait adds once.
+        notice: Processor time to notice a completion that is there already.
+        serial: The part of `launch` under the driver's own lock, which all queues share.
+        serial_record: The part of `record` and `notice` under it.
+        handover: From the release of a contended lock to the next owner's running: waiting threads
+            sleep.  The lock is the guard's, or the driver's own of a queue that threads share.
         latency: From the end of the submission to the kernel's start and from the kernel's end to
             the thread's noticing it, together.
         wake: What a sleeping wait adds to a spinning one.
@@ -36,8 +42,12 @@ class Parameters:
         source: Where the constants come from.
     """
 
-    submission: float
+    launch: float
+    record: float
+    notice: float
     serial: float
+    serial_record: float
+    handover: float
     latency: float
     wake: float
     execution: float
@@ -47,8 +57,8 @@ class Parameters:
 
 
 EXAMPLE = Parameters(
-    submission=3_000.0, serial=1_800.0, latency=5_000.0, wake=25_000.0, execution=2_000.0,
-    step=7e-5, guard=40.0,
+    launch=4_000.0, record=800.0, notice=1_600.0, serial=1_300.0, serial_record=1_000.0,
+    handover=6_000.0, latency=5_000.0, wake=25_000.0, execution=2_000.0, step=7e-5, guard=40.0,
     source="round figures for a discrete data-centre GPU; no device was measured",
 )  # fmt: skip
 """For `--driver sim` alone.  Beside a measured device, its own constants are used."""
@@ -67,9 +77,8 @@ def predict(config: Operations, parameters: Parameters, spec: Spec) -> Sample:
     execution = max(p.execution, spacing)
     latency = p.latency + (p.wake if config.wait == "block" else 0.0)
     calls = 0 if config.strategy in (UNGUARDED, *MUTEXES) else 3
-    submission = p.submission + calls * p.guard
     lock_of, whole = _lock(config, spec), config.strategy == "mutexOperation"
-    free: dict[Hashable, float] = {}  # when each guard lock is given back
+    free: dict[Hashable, float] = {}  # when each sleeping lock is given back
     queue_free: dict[int, float] = {}
     driver_free = device_free = end = 0.0
     flight: list[deque[float]] = [deque() for _ in range(n)]
@@ -80,26 +89,31 @@ def predict(config: Operations, parameters: Parameters, spec: Spec) -> Sample:
     while ready:
         now, thread = heapq.heappop(ready)
         queue = 0 if config.queues == "shared" else thread
-        lock = lock_of(thread, queue)
-        start = max(now, free.get(lock, 0.0)) if lock is not None else now
-        locked = max(start + submission - p.serial, driver_free)
-        driver_free = done = locked + p.serial
+        closes = config.wait != "drain" or len(flight[thread]) + 1 == depth
+        work = p.launch + calls * p.guard + (p.record if closes else 0.0)
+        serial = p.serial + (p.serial_record if closes else 0.0)
+        locks = [lock for lock in (lock_of(thread, queue), ("queue", queue)) if lock is not None]
+        held = max(free.get(lock, 0.0) for lock in locks)
+        start = now if held <= now else held + p.handover
+        done = driver_free = max(start + max(0.0, work - serial), driver_free) + serial
         began = max(done, queue_free.get(queue, 0.0), device_free)
         device_free = began + spacing
         queue_free[queue] = began + execution
         known = began + execution + latency
-        if lock is not None:
-            free[lock] = known if whole else done
+        for lock in locks:
+            free[lock] = known if whole and lock == locks[0] else done
         flight[thread].append(known)
         submitted += done - now
         count += 1
         left[thread] -= 1
         then = done
-        if config.wait == "drain" and len(flight[thread]) == depth:
-            then = max(done, *flight[thread])
-            flight[thread].clear()
-        elif len(flight[thread]) == depth:
-            then = max(done, flight[thread].popleft())
+        if len(flight[thread]) == depth:
+            # Nothing to wait for: the thread still has to find that out.
+            then = done + (p.notice if config.wait != "drain" else 0.0)
+            first = flight[thread].popleft() if config.wait != "drain" else max(flight[thread])
+            if config.wait == "drain":
+                flight[thread].clear()
+            then = max(then, first)
         waited += then - done
         end = max(end, then)
         if left[thread] > 0:

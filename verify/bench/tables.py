@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
+from verify.bench.analysis import wide
 from verify.bench.model import UNGUARDED
 from verify.render import note, table
 
@@ -23,6 +25,11 @@ def show(result: dict[str, Any]) -> None:
     ](result)
     if result["command"] != "guard":
         _common(result)
+    if noisy := wide(result):
+        note(
+            f"spread of more than 25 % in {len(noisy)} of {len(result['rows'])} configurations, "
+            f"first: {noisy[0]}"
+        )
     for check in result["checks"]:
         note(f"{'ok' if check['ok'] else 'NOT OK'}: {check['name']}: {check['text']}")
 
@@ -209,7 +216,7 @@ def _common(result: dict[str, Any]) -> None:
     )  # fmt: skip
     limits = {limit["workload"]: limit for limit in result["limits"]}
     table(
-        ["workload", "launch rate", "compute (best batch)", "limit", "achieved", "share",
+        ["workload", "launch rate", "compute", "limit", "achieved", "share",
          "what holds it back"],
         [
             [a["workload"], f"{limits[a['workload']]['launch_rate']:,}",
@@ -223,9 +230,9 @@ def _common(result: dict[str, Any]) -> None:
     if predictions:
         ratios = sorted(p["ratio"] for p in predictions["compared"])
         note(
-            f"PREDICTION of the queueing model from the split and the limits: {len(ratios)} "
-            f"configurations, predicted/measured {ratios[0]:.2f} to {ratios[-1]:.2f}, median "
-            f"{ratios[len(ratios) // 2]:.2f}"
+            "PREDICTION of the queueing model from one thread's split, the limits and one "
+            f"contended lock: {len(ratios)} configurations, predicted/measured {ratios[0]:.2f} to "
+            f"{ratios[-1]:.2f}, median {median(ratios):.2f}"
         )
     counts = {k: v for k, v in result["guarded"].items() if k != UNGUARDED}
     if counts and result["kind"] == "measurement":
