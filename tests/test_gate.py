@@ -391,6 +391,29 @@ def test_crashes(gate: Gate, fakes: Fakes, repository: Path, program: str, said:
     assert time.monotonic() - start < 30
 
 
+def test_nothing_of_a_stage_is_left_running(gate: Gate, fakes: Fakes) -> None:
+    fakes.program["prove"] = (
+        "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', "
+        "'import time; time.sleep(60)']); print(child.pid, file=open('pid', 'w'))"
+    )
+    gate("--only", "prove")
+    assert ended(int(Path("pid").read_text()))
+
+
+def ended(pid: int) -> bool:
+    """Whether a process ends within seconds; one whose parent died may be a zombie for a while."""
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def test_a_program_that_is_not_there(
     gate: Gate, fakes: Fakes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -413,17 +436,22 @@ def test_the_real_engine_is_missing(
     assert stage_of(result, "require")["verdict"] == "UNDETERMINED"
 
 
-def test_another_program_of_this_name_is_not_asked(repository: Path) -> None:
-    fake = Path.cwd() / "verify"
-    fake.mkdir()
+@pytest.mark.parametrize("where", ["here", "on the path"])
+def test_another_program_of_this_name_is_not_asked(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, where: str
+) -> None:
+    top = Path.cwd() if where == "here" else tmp_path / "path"
+    (top / "verify").mkdir(parents=True)
     for name in ("__init__.py", "__main__.py"):
-        (fake / name).write_text("print('I am verify'); raise SystemExit(0)")
+        (top / "verify" / name).write_text("print('I am verify'); raise SystemExit(0)")
+    if where != "here":
+        monkeypatch.setenv("PYTHONPATH", str(top))
     chosen = policy.default(repository / "strategies.toml")
     with command._subject(chosen) as (subject, _):
         program = stages.command("prove", subject)
     words = program[: program.index("prove")]
-    done = subprocess.run([*words, "--version"], capture_output=True, text=True, timeout=60)
-    assert done.stdout.startswith("mps-verify ")
+    ran = stages.Children().run([*words, "--version"], 60, {})
+    assert ran.stdout.startswith(b"mps-verify ")
 
 
 # --- Results of an earlier run --------------------------------------------------------------------
@@ -468,9 +496,10 @@ def test_a_changed_spec_is_not_judged_by_old_results(
         lambda patch, _: patch.setattr(store, "dependencies", lambda: "jinja2=0"),
         lambda patch, _: patch.setattr(store, "_engine", lambda _: "another engine"),
         lambda _, path: path.write_text(POLICY + "# a comment\n"),
+        lambda _, path: (path.parent / "strategies.toml").write_text(STRATEGY + "# a comment\n"),
         lambda _, path: path.write_text(POLICY + '[prove]\nengine = "embedded"\n'),
     ],
-    ids=["package", "dependencies", "engine", "policy", "option"],
+    ids=["package", "dependencies", "engine", "policy", "spec", "option"],
 )
 def test_every_input_counts(
     gate: Gate,
@@ -635,17 +664,22 @@ from verify import cli
 from verify.gating import stages, store
 store.package = lambda: "package"
 fakes = test_gate.Fakes(Path({out!r}))
-fakes.program["stress"] = "import time; time.sleep(60)"
+fakes.program["stress"] = (
+    "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+)
 stages.command = fakes.command
 raise SystemExit(cli.run(["gate", "--junit", "gate.xml", "--verbose"]))
 """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
 def test_killed_midway(
     gate: Gate, fakes: Fakes, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     report = Path("gate.xml")
+    Path("pid").unlink(missing_ok=True)
     report.write_text("<testsuites/>")  # of an earlier run: it must not pass for this one's
     out = tmp_path / "killed"
     out.mkdir()
@@ -655,9 +689,12 @@ def test_killed_midway(
     for line in child.stderr:  # until one stage is done and the slow one runs
         if line.startswith("prove: PROVED"):
             break
+    while not (Path("pid").exists() and Path("pid").read_text()):
+        time.sleep(0.02)
     child.send_signal(number)
     child.communicate(timeout=30)
     assert child.returncode == code
+    assert number == signal.SIGKILL or ended(int(Path("pid").read_text()))
     assert not report.exists()
     assert cache_entries() == []
     gate()
@@ -768,9 +805,27 @@ def test_required_claims(gate: Gate, repository: Path, require: str, verdict: st
     assert stage_of(result, "require")["verdict"] == verdict
 
 
-def test_a_requirement_without_the_proofs_is_undetermined(gate: Gate) -> None:
+def test_requirements_without_the_proofs_are_no_pass(gate: Gate, fakes: Fakes) -> None:
     code, result = gate("--only", "explore")
-    assert (code, result["verdict"]) == (2, "UNDETERMINED")
+    assert code == 0
+    assert stage_of(result, "require")["verdict"] is None
+    assert "prove is off" in stage_of(result, "require")["off"]
+    fakes.say["prove"], fakes.code["prove"] = '{"verdict": "UNDETERMINED", "error": "none"}', 2
+    code, result = gate("--only", "prove")
+    assert (code, stage_of(result, "require")["verdict"]) == (2, "UNDETERMINED")
+
+
+def test_many_of_a_kind_are_one_line(fakes: Fakes, capsys: pytest.CaptureFixture[str]) -> None:
+    def refute_all(output: Output) -> None:
+        refute(output)
+        for claim in output["strategies"][0]["claims"]:
+            claim.update(verdict="REFUTED", reason="no")
+
+    fakes.change["prove"], fakes.code["prove"] = refute_all, 1
+    assert cli.run(["gate", "--only", "prove"]) == 1
+    lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("REFUTED: prove:")]
+    assert len(lines) == 1
+    assert " and 5 more: no" in lines[0]
 
 
 def test_a_policy_can_allow_fewer_axioms(gate: Gate, repository: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -101,7 +103,11 @@ def gate(
         # The package is read before and after: what runs must be what was hashed.
         package = store.package()
         inputs = {name: store.inputs_of(name, subject, before, package) for name in on}
-        with kept.alone(store.digest(inputs), max(chosen.limits.values())):
+        with kept.alone(
+            store.digest(inputs),
+            max(chosen.limits.values()),
+            lambda: progress.say("waiting for another gate on the same inputs"),
+        ):
             done = _run(subject, on, inputs, kept, fresh, jobs, environment, progress)
             changed = _changed(chosen, before, package)
             if not changed:
@@ -195,9 +201,26 @@ def _run(
 
     # `prove` first: it takes longest on a cold cache.
     left = sorted((name for name in on if name not in done), key=lambda name: name != "prove")
-    with ThreadPoolExecutor(jobs) as pool, children.ended_on_exception():
+    with ThreadPoolExecutor(jobs) as pool, _terminable(), children.ended_on_exception():
         done.update(zip(left, pool.map(one, left), strict=True))
     return done
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM, with which CI services cancel a job, end the stages as well."""
+
+    def terminate(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _changed(chosen: Policy, spec: str, package: str) -> list[Check]:
@@ -340,17 +363,29 @@ def _print(result: Result, quiet: bool, verbose: bool) -> None:
 
     render.table(("stage", "verdict", "checks", "time", "command"), [*map(cells, result.stages)])
     for stage in result.stages:
-        for check in stage.checks:
-            if check.verdict is not Verdict.PROVED:
-                render.note(f"{check.verdict}: {stage.name}: {check.name}: {check.reason}")
-                if check.steps:
-                    render.plain("a run that shows it:", check.steps)
-            elif verbose:
-                render.note(f"{check.verdict}: {stage.name}: {check.name}")
+        _print_checks(stage, verbose)
     for warning in result.warnings:
         if not quiet:
             render.progress(f"warning: {warning}")
     render.note(conclusion(result))
+
+
+def _print_checks(stage: Stage, verbose: bool) -> None:
+    """What is not PROVED, with its run; several for the same reason in one line."""
+    alike: dict[tuple[Verdict, str], list[Check]] = {}
+    for check in stage.checks:
+        if check.verdict is not Verdict.PROVED:
+            alike.setdefault((check.verdict, check.reason), []).append(check)
+        elif verbose:
+            render.note(f"{check.verdict}: {stage.name}: {check.name}")
+    for (verdict, reason), checks in alike.items():
+        names = [check.name for check in checks]
+        more = f" and {len(names) - 3} more" if len(names) > 4 and not verbose else ""
+        shown = "; ".join(names[:3] if more else names) + more
+        render.note(f"{verdict}: {stage.name}: {shown}: {reason}")
+        for check in checks:
+            if check.steps:
+                render.plain("a run that shows it:", check.steps)
 
 
 def conclusion(result: Result) -> str:

@@ -30,6 +30,7 @@ from verify.spec import Spec
 from verify.verdict import Verdict, combine
 
 _COMPLETE: Final = "_VERIFY_COMPLETE"
+_PACKAGE: Final = Path(resources.__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,14 @@ class Children:
         Raises:
             OSError: It cannot be started.
         """
-        variables = {**os.environ, "NO_COLOR": "1", **environment}
+        # The child must be the program that was hashed, whatever else is installed.
+        path = [str(_PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        variables = {
+            **os.environ,
+            "NO_COLOR": "1",
+            "PYTHONPATH": os.pathsep.join(path),
+            **environment,
+        }
         variables.pop(_COMPLETE, None)  # it would turn any command into one that succeeds
         start = time.monotonic()
         # Files, not pipes: a grandchild that keeps a pipe open would keep the gate waiting.
@@ -626,6 +634,8 @@ def required(policy: Policy, prove: Stage) -> Stage | None:
     wanted = [(name, claim) for name, claims in policy.strategies.items() for claim in claims]
     if not wanted and not policy.theorems:
         return None
+    if prove.off:
+        return Stage("require", off=f"prove is off: {prove.off}")
     data = json.loads(prove.output) if prove.output else {}
     rows = {
         row["strategy"]: row for key in ("strategies", "extensions") for row in data.get(key, ())
@@ -644,7 +654,7 @@ def required(policy: Policy, prove: Stage) -> Stage | None:
 def _requirement(name: str, strategy: str | None, holds: bool, prove: Stage) -> Check:
     if holds:
         return Check(name, Verdict.PROVED, strategy)
-    if prove.verdict in (None, Verdict.UNDETERMINED, Verdict.ERROR):
+    if prove.verdict in (Verdict.UNDETERMINED, Verdict.ERROR):
         return Check(name, Verdict.UNDETERMINED, strategy, "required; prove did not decide it")
     return Check(
         name, Verdict.REFUTED, strategy, "the policy requires it; the spec does not have it proved"

@@ -15,7 +15,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -92,18 +92,25 @@ class Store:
                 path.unlink()
 
     @contextlib.contextmanager
-    def alone(self, key: str, seconds: float) -> Iterator[None]:
+    def alone(
+        self, key: str, seconds: float, waiting: Callable[[], object] = lambda: None
+    ) -> Iterator[None]:
         """Wait for a gate on the same inputs to end, so that its results can be used.
 
         Args:
             key: Of the inputs.
             seconds: How long to wait; after that both work, to the same end.
+            waiting: Called if there is something to wait for.
         """
-        lock = filelock.FileLock(self.directory / f"{key}.lock", timeout=seconds)
+        lock = filelock.FileLock(self.directory / f"{key}.lock")
         held = False
         with contextlib.suppress(OSError, filelock.Timeout):  # read-only, or very slow
             self.directory.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout:
+                waiting()
+                lock.acquire(timeout=seconds)
             held = True
         try:
             yield
@@ -185,7 +192,8 @@ def package() -> str:
     """SHA-256 over the program's own files: sources, templates, Lean, native code."""
     root = resources.root()
     here = Path(resources.__file__).parent
-    files = {p.relative_to(here.parent): p for p in here.rglob("*") if p.suffix != ".pyc"}
+    # Python writes its compiled modules whenever it likes.
+    files = {p.relative_to(here.parent): p for p in here.rglob("*") if "__pycache__" not in p.parts}
     for part in ("model", "MPSVerify", "native"):
         files.update({p.relative_to(root): p for p in (root / part).rglob("*")})
     files |= {Path(n): root / n for n in ("MPSVerify.lean", "lakefile.lean", "lean-toolchain")}

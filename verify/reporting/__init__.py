@@ -1,0 +1,1 @@
+"""`verify report`: one page made of recorded results, and of nothing else."""

