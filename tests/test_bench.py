@@ -393,6 +393,18 @@ def test_no_limit_is_exceeded() -> None:
             assert achieved["note"] or achieved["fraction"] >= 0.8
 
 
+def test_a_second_run_is_not_slower_than_the_first() -> None:
+    """Recorded one after the other on the H100: what `--against` compares, and how little noise."""
+    base, again = [recorded("scaling")], recorded("again")
+    found = record.compare(again, base, Path("scaling.json"))
+    assert (found.compared, found.slower) == (63, ())
+    row = next(r for r in again["rows"] if "perEncoder" in r["key"] and r["threads"] == 8)
+    for name in ("median", "low", "high"):
+        row[name] *= 0.8
+    (slower_one,) = record.compare(again, base, Path("scaling.json")).slower
+    assert slower_one.key == row["key"]
+
+
 def test_files_say_nothing_of_the_machine_they_came_from() -> None:
     for path in (RESULTS / "h100").iterdir():
         text = path.read_text()

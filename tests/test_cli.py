@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -173,12 +173,17 @@ def test_help_imports_click_only() -> None:
 
 
 def test_help_is_quick(verify: type_of_run) -> None:
+    def processor_seconds() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
     times = []
     for _ in range(5):
-        start = time.perf_counter()
-        verify("--help")
-        times.append(time.perf_counter() - start)
-    # The best of five: the machine may be busy with other tests. `-m verify` is the slow way in.
+        # What it takes on an idle machine, for this one may be busy with other tests.
+        start = processor_seconds()
+        assert verify("--help").returncode == 0
+        times.append(processor_seconds() - start)
+    # `-m verify` is the slow way in.
     assert min(times) < 0.15
 
 

@@ -186,6 +186,7 @@ def test_what_the_changes_do_to_the_truth(searcher: Path) -> None:
 # --- All at once ----------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(900)
 def test_all_mutants_in_one_spec(engine: EmbeddedEngine, searcher: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "mutants.toml", [m.under_its_own_name() for m in MUTANTS])
     result = prove(path, engine)

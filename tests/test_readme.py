@@ -90,9 +90,8 @@ def test_the_workflow_runs_the_same_script() -> None:
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     assert re.search(r"^ *- run: \.ci/run$", workflow, flags=re.M)
     jobs = re.findall(r"^    name: (.*)$", workflow, flags=re.M)
-    assert len(jobs) == 3
-    for job in jobs:
-        assert job.endswith("(UNTRIED)") == ("lake" in job), job
+    assert len(jobs) == 4
+    assert [job for job in jobs if not job.endswith("(UNTRIED)")] == ["Linux, embedded engine"]
 
 
 def test_the_commands_are_listed() -> None:
@@ -131,21 +130,21 @@ def test_the_example_of_an_own_spec(verify: type_of_run, lean_cache: Path, tmp_p
 # --- Claims ---------------------------------------------------------------------------------------
 
 
-def test_the_table_of_claims_is_that_of_the_hand_written_claims() -> None:
+def test_the_headline_claims_are_among_the_hand_written_ones() -> None:
+    """The same words, theorem and file as in the whole table, which test_docs.py checks."""
+    everything = (
+        (ROOT / "docs" / "claims.md")
+        .read_text(encoding="utf-8")
+        .replace("../MPSVerify", "MPSVerify")
+    )
+    rows = table_below(README, "<!-- claims:")
+    assert rows
+    for row in rows:
+        assert f"| {' | '.join(row)} |\n" in everything, row
     restated = (ROOT / "MPSVerify" / "Claims.lean").read_text(encoding="utf-8")
     restated = re.sub(r"/-.*?-/|--[^\n]*", "", restated, flags=re.S)
-    claims = re.findall(r"^theorem\s+(\w+)", restated, flags=re.M)
-    assert claims
-    rows = table_below(README, "<!-- claims:")
-    assert [row[1].strip("`") for row in rows] == claims, "same theorems, in the same order"
-    for english, theorem, link in rows:
-        assert english.endswith("."), theorem
-        file = re.fullmatch(r"\[(.+)\]\((.+)\)", link)
-        assert file is not None, link
-        assert file[1] == file[2], link
-        source = (ROOT / file[1]).read_text(encoding="utf-8")
-        name = re.escape(theorem.strip("`"))
-        assert re.search(rf"^theorem {name}\b", source, flags=re.M), f"{theorem}: not in {file[1]}"
+    number = len(re.findall(r"^theorem\s+\w+", restated, flags=re.M))
+    assert f"All {number} are in [docs/claims.md]" in README
 
 
 def test_exit_codes() -> None:

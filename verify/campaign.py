@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from verify import native
+from verify.engines import leanlib
 from verify.errors import EngineMissing
 from verify.lockstep import Counterexample, DivergenceError, Lockstep, Memo, describe, shrink
 from verify.native import Outcome, Session, StepResult
@@ -119,6 +120,7 @@ def campaign(
     """
     try:
         import hypothesis
+        from hypothesis import configuration
         from hypothesis import strategies as st
         from hypothesis.database import DirectoryBasedExampleDatabase
         from hypothesis.stateful import (
@@ -130,6 +132,8 @@ def campaign(
     except ImportError:
         raise EngineMissing("hypothesis is not installed: pip install hypothesis") from None
 
+    # Hypothesis keeps what it learns about the sources; not in the user's working directory.
+    configuration.set_hypothesis_home_dir(leanlib.cache_dir() / "hypothesis")
     result = CampaignResult()
     deadline = time.monotonic() + seconds
     last: list[CaughtError] = []

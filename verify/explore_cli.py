@@ -348,9 +348,12 @@ def _progress(what: str, quiet: bool) -> Iterator[Any]:
 
 
 def _judged(row: Row) -> Row:
-    """The row with its verdict: the claims of the spec are about the default environment."""
+    """The row with its verdict: the claims of the spec are about the default environment.
+
+    A strategy without `expect` is claimed to be safe, as `verify prove` has it.
+    """
     verdict, reason = None, ""
-    if row.environment.name == "default" and row.strategy.expect is not None:
+    if row.environment.name == "default":
         claims = row.strategy.claims
         parallel = None if row.result is None else row.result.parallel is not None
         if claims.safe and row.faults:

@@ -101,6 +101,7 @@ class Row:
             "claims": [
                 {
                     "claim": judged.claim.english,
+                    "module": judged.claim.module,
                     "statement": judged.claim.statement,
                     "verdict": judged.verdict.value,
                     "theorem": judged.theorem,
@@ -556,6 +557,10 @@ def _print_matrix(result: Result) -> None:
     )  # fmt: skip
 
 
+def _strategies(number: int) -> str:
+    return "1 strategy" if number == 1 else f"{number} strategies"
+
+
 def _print_conclusion(result: Result, quiet: bool) -> None:
     from verify import render
 
@@ -576,7 +581,7 @@ def _print_conclusion(result: Result, quiet: bool) -> None:
     total = sum(len(row.judged) for row in result.rows)
     restated = sum(j.verdict is Verdict.PROVED for j in result.restated)
     render.note(
-        f"{result.verdict}: {proved} of {total} claims about {len(result.rows)} strategies, "
+        f"{result.verdict}: {proved} of {total} claims about {_strategies(len(result.rows))}, "
         f"{restated} of {len(result.restated)} hand-written claims; the kernel replayed "
         f"{result.constants} constants ({result.engine.split(' (')[0]})"
     )

@@ -112,8 +112,8 @@ def free_run(
         crash: A fault is a real SIGSEGV.
         assert_held: Guard-held assertion mode.
     """
-    # Some choices turn out to be no operation (nothing to retain): ask for a few more.
-    each = operations * 21 // 20 // threads + 1
+    # Some choices turn out to be no operation (nothing to retain): ask for more.
+    each = operations * 5 // 4 // threads + 1
     arguments = {
         "strategy": strategy, "threads": threads, "operations": each,
         "seed": seed, "guarded": int(guarded), "seconds": seconds, "crash": int(crash),

@@ -202,7 +202,7 @@ class EmbeddedEngine:
         core: Path = CORE,
         generate: bool = True,
         cache: Path | None = None,
-        timeout: float = 120.0,
+        timeout: float = 300.0,
         child: str = leanlib.CHILD,
     ) -> None:
         self._given_library = library

@@ -59,7 +59,7 @@ A report of mps-verify {version}: what was claimed of a guard's locks, and what 
   counterexamples/     schedules that stress found, shrunk
   environment.json     versions of this program, of Python, of the system and its compilers
 
-To see it again, with `pip install mps-verify=={version}`:
+To see it again, with version {version} of mps-verify:
 
   verify prove --spec spec.toml
   verify explore --spec spec.toml --steps

@@ -78,7 +78,11 @@ jobs:
           path: .verify-cache
           key: verify-${{ hashFiles('verify.toml', '**/strategies.toml') }}
           restore-keys: verify-
-      - run: python -m pip install mps-verify
+      # Where mps-verify comes from: a repository variable with the address of a wheel or of a git
+      # repository. The public index has no package of this name.
+      - run: python -m pip install "$MPS_VERIFY"
+        env:
+          MPS_VERIFY: ${{ vars.MPS_VERIFY }}
       - run: verify gate --junit gate.xml --sarif gate.sarif
         env:
           VERIFY_CACHE_DIR: ${{ github.workspace }}/.verify-cache
@@ -105,7 +109,9 @@ verify:
     key: verify
     paths: [.verify-cache]
   script:
-    - pip install mps-verify
+    # A CI/CD variable with the address of a wheel or of a git repository: the public index has no
+    # package of this name.
+    - pip install "$MPS_VERIFY"
     - verify gate --junit gate.xml --sarif gate.sarif
   artifacts:
     when: always
