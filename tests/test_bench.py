@@ -397,7 +397,7 @@ def test_a_second_run_is_not_slower_than_the_first() -> None:
     """Recorded one after the other on the H100: what `--against` compares, and how little noise."""
     base, again = [recorded("scaling")], recorded("again")
     found = record.compare(again, base, Path("scaling.json"))
-    assert (found.compared, found.slower) == (63, ())
+    assert (found.compared, found.slower) == (68, ())
     row = next(r for r in again["rows"] if "perEncoder" in r["key"] and r["threads"] == 8)
     for name in ("median", "low", "high"):
         row[name] *= 0.8

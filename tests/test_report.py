@@ -41,9 +41,10 @@ def proofs() -> Data:
     for name, faults in FAULTS.items():
         strategy = SPEC.strategy(name)
         words = ("parallel", "sequential")[name == "globalMutex"]
+        module = f"MPSVerify.AGX.{name[0].upper()}{name[1:]}Mutex"
         judged = tuple(
             prove.Judged(
-                Claim(name, what, None, "MPSVerify.AGX", statement, f"{name} is {what}"),
+                Claim(name, what, None, module, statement, f"{name} is {what}"),
                 Verdict.PROVED,
                 f"MPSVerify.AGX.{name}.{what}",
                 ("propext",),

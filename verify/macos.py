@@ -3,7 +3,7 @@
     python -m verify.macos DIR --metal-cpp PATH --wheels
 
 writes, for arm64 and x86_64, the guard's library, the Metal driver of `verify stress` and a wheel
-that needs no compiler where it is installed.  It needs PyPI's `ziglang`, a C++ compiler with macOS
+with both that needs no compiler where it is installed.  It needs PyPI's `ziglang`, a C++ compiler with macOS
 headers; for the Metal driver metal-cpp, which PyPI's `mlx-metal` carries for macOS
 (`pip download --no-deps --only-binary=:all: --platform macosx_14_0_arm64 mlx-metal`); and for the
 wheels a checkout.  What comes out has been compiled and linked, never run by us.
@@ -85,13 +85,14 @@ def build(
     return output
 
 
-def wheel(guard: Path, architecture: str, directory: Path) -> Path:
+def wheel(guard: Path, architecture: str, directory: Path, metal: Path | None = None) -> Path:
     """Build a wheel of the checkout that carries a library (see `hatch_build.py`).
 
     Args:
         guard: The library, built for the architecture.
         architecture: One of `ARCHITECTURES`.
         directory: Where the wheel goes.
+        metal: The program `mpsv_metal` for the same architecture; None leaves it out.
 
     Raises:
         VerifyError: This is no checkout, or the wheel cannot be built.
@@ -101,6 +102,8 @@ def wheel(guard: Path, architecture: str, directory: Path) -> Path:
         raise VerifyError("wheels are built from a checkout; this is an installed package")
     platform = ARCHITECTURES[architecture]
     variables = {"MPSV_GUARD_DYLIB": str(guard.resolve()), "MPSV_GUARD_PLATFORM": platform}
+    # Also when it is left out: this process may have been given one.
+    variables["MPSV_METAL_PROGRAM"] = "" if metal is None else str(metal.resolve())
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", str(root)]
     _run([*command, "--wheel-dir", str(directory)], "no wheel was built", variables)
     return max(directory.glob(f"*-{platform}.whl"), key=lambda path: path.stat().st_mtime)
@@ -137,12 +140,13 @@ def main(arguments: list[str] | None = None) -> int:
             directory = options.directory / architecture
             guard = build(native.GUARD, architecture, spec, directory / "libmpsv_guard.dylib")
             sys.stdout.write(f"{guard}\n")
+            metal = None
             if options.metal_cpp is not None:
                 metal = directory / "mpsv_metal"
                 build(native.METAL, architecture, spec, metal, options.metal_cpp)
                 sys.stdout.write(f"{metal}\n")
             if options.wheels:
-                sys.stdout.write(f"{wheel(guard, architecture, options.directory)}\n")
+                sys.stdout.write(f"{wheel(guard, architecture, options.directory, metal)}\n")
     except VerifyError as error:
         sys.stderr.write(f"verify.macos: {error}\n")
         return error.exit_code

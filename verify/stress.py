@@ -45,6 +45,7 @@ from verify.lockstep import (
     save,
     save_trace,
 )
+from verify.metal import MetalDriver
 from verify.native import Outcome
 from verify.recorded import RecordedResult, check_runs, record
 from verify.render import console, print_json, printable, progress, steps, table
@@ -502,12 +503,7 @@ def command(
         raise click.UsageError("--trace records a replay; give --replay FILE as well")
     quiet = quiet or json_output
     if driver == "metal":
-        remedy = "use --driver fake or vulkan"
-        if sys.platform == "darwin":
-            remedy = "run mpsv_metal of python -m verify.macos, which has not been tried yet"
-        raise EngineMissing(
-            f"the metal driver needs macOS and a program that is built apart; {remedy}"
-        )
+        return _metal(loaded, chosen, threads, seed, budget, json_output, quiet)
     if driver == "vulkan":
         return _vulkan(loaded, chosen, threads, seed, budget, json_output, quiet)
     progress("building the native part (once)", quiet)
@@ -672,6 +668,41 @@ def _vulkan(
         ],
     )  # fmt: skip
     click.echo("one pool: the shared registry of the environment racyFreelist; not judged here.")
+    for row in rows:
+        for reason in row.reasons:
+            click.echo(f"{row.strategy}: {printable(reason)}")
+    return verdict
+
+
+def _metal(
+    spec: Spec, chosen: Sequence[Strategy], threads: int, seed: int, budget: float,
+    json_output: bool, quiet: bool,
+) -> Verdict:  # fmt: skip
+    runner = MetalDriver(spec, threads, seed)
+    rows = list(_with_progress(runner.run, chosen, budget, quiet))
+    verdict = combine(row.verdict for row in rows)
+    if json_output:
+        print_json(
+            {
+                "driver": "metal", "seed": seed, "threads": threads, "budget": budget,
+                "exit_code": verdict.exit_code, "strategies": [asdict(row) for row in rows],
+            }
+        )  # fmt: skip
+        return verdict
+    table(
+        [
+            "strategy", "claim", "intercepted", "operations", "plain", "debug layer", "control",
+            "result",
+        ],
+        [
+            [
+                row.strategy, "safe" if row.claim_safe else "unsafe", row.intercepted,
+                f"{row.operations:,}", row.plain, row.debug_layer, row.control, row.word,
+            ]
+            for row in rows
+        ],
+    )  # fmt: skip
+    click.echo("operations: of the runs that came to their end; control: without the guard.")
     for row in rows:
         for reason in row.reasons:
             click.echo(f"{row.strategy}: {printable(reason)}")
