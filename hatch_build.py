@@ -1,4 +1,4 @@
-"""Puts the guard for macOS and its Metal driver into a wheel, when there is one to put in (see `verify.macos`).
+"""Puts what was built for macOS into a wheel: the guard, and the Metal driver (`verify.macos`).
 
 Without these variables a wheel is the same for every platform, and the guard is compiled on first
 use:

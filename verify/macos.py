@@ -3,8 +3,8 @@
     python -m verify.macos DIR --metal-cpp PATH --wheels
 
 writes, for arm64 and x86_64, the guard's library, the Metal driver of `verify stress` and a wheel
-with both that needs no compiler where it is installed.  It needs PyPI's `ziglang`, a C++ compiler with macOS
-headers; for the Metal driver metal-cpp, which PyPI's `mlx-metal` carries for macOS
+with both that needs no compiler where it is installed.  It needs PyPI's `ziglang`, a C++ compiler
+with macOS headers; for the Metal driver metal-cpp, which PyPI's `mlx-metal` carries for macOS
 (`pip download --no-deps --only-binary=:all: --platform macosx_14_0_arm64 mlx-metal`); and for the
 wheels a checkout.  What comes out has been compiled and linked, never run by us.
 """

@@ -22,7 +22,7 @@ from verify import resources
 from verify import spec as specs
 from verify.errors import EngineMissing, VerifyError
 from verify.findings import Findings
-from verify.spec import Spec, Strategy
+from verify.spec import Strategy
 
 NAME = "mpsv_metal"
 NO_METAL = 5
@@ -119,30 +119,27 @@ def program() -> Path:
                 f"MPSV_METAL: {given} is no executable file; name the {NAME} of verify.macos"
             )
         return path.absolute()
-    if sys.platform != "darwin":
-        raise EngineMissing("the metal driver needs macOS; use --driver fake or vulkan here")
     shipped = resources.root() / "lib" / NAME
-    if not shipped.is_file():
-        raise EngineMissing(
-            f"{NAME} is not installed; build it with python -m verify.macos DIR --metal-cpp PATH "
-            "and let MPSV_METAL name it"
-        )
-    return shipped
+    if sys.platform == "darwin" and shipped.is_file():
+        return shipped
+    remedy = "use --driver fake or vulkan here"
+    if sys.platform == "darwin":
+        remedy = f"let MPSV_METAL name the {NAME} of python -m verify.macos DIR --metal-cpp PATH"
+    raise EngineMissing(f"the metal driver needs macOS and the program {NAME}; {remedy}")
 
 
 class MetalDriver:
     """The campaign on Metal.
 
     Args:
-        spec: The strategies.
         threads: That share the encoders.
         seed: Of their choices.
 
     Raises:
-        EngineMissing: There is no program, or it was built from other strategies.
+        EngineMissing: There is no program.
     """
 
-    def __init__(self, spec: Spec, threads: int, seed: int) -> None:
+    def __init__(self, threads: int, seed: int) -> None:
         self.threads, self.seed = threads, seed
         self.executable = program()
         self._known = {strategy.name: strategy.scheme for strategy in specs.load().strategies}
@@ -327,9 +324,10 @@ def _counts(text: str) -> dict[str, int] | None:
         data: Any = json.loads(text)
     except ValueError:
         return None
-    counts = {name: data.get(name) for name in _COUNTS} if isinstance(data, dict) else {}
-    whole = all(type(count) is int and count >= 0 for count in counts.values())
-    return counts if counts and whole else None
+    if not isinstance(data, dict):
+        return None
+    counts: dict[str, Any] = {name: data.get(name) for name in _COUNTS}
+    return counts if all(type(count) is int and count >= 0 for count in counts.values()) else None
 
 
 def _environment(debug: bool) -> dict[str, str]:

@@ -503,7 +503,7 @@ def command(
         raise click.UsageError("--trace records a replay; give --replay FILE as well")
     quiet = quiet or json_output
     if driver == "metal":
-        return _metal(loaded, chosen, threads, seed, budget, json_output, quiet)
+        return _metal(chosen, threads, seed, budget, json_output, quiet)
     if driver == "vulkan":
         return _vulkan(loaded, chosen, threads, seed, budget, json_output, quiet)
     progress("building the native part (once)", quiet)
@@ -675,10 +675,10 @@ def _vulkan(
 
 
 def _metal(
-    spec: Spec, chosen: Sequence[Strategy], threads: int, seed: int, budget: float,
+    chosen: Sequence[Strategy], threads: int, seed: int, budget: float,
     json_output: bool, quiet: bool,
 ) -> Verdict:  # fmt: skip
-    runner = MetalDriver(spec, threads, seed)
+    runner = MetalDriver(threads, seed)
     rows = list(_with_progress(runner.run, chosen, budget, quiet))
     verdict = combine(row.verdict for row in rows)
     if json_output:
