@@ -447,7 +447,7 @@ def test_another_program_of_this_name_is_not_asked(
     if where != "here":
         monkeypatch.setenv("PYTHONPATH", str(top))
     chosen = policy.default(repository / "strategies.toml")
-    with command._subject(chosen) as (subject, _):
+    with command.subject_of(chosen) as (subject, _):
         program = stages.command("prove", subject)
     words = program[: program.index("prove")]
     ran = stages.Children().run([*words, "--version"], 60, {})
@@ -903,7 +903,7 @@ def test_in_the_own_checkout_the_shipped_spec_is_judged(
 ) -> None:
     monkeypatch.chdir(resources.root() / "tests")
     assert command.choose(None, None).spec is None
-    with command._subject(policy.default(None)) as (subject, _):
+    with command.subject_of(policy.default(None)) as (subject, _):
         assert stages.off("generate", subject, ()) == ""
         assert "--spec" not in stages.arguments("prove", subject, subject.snapshot)
         assert len(subject.restated) > 60

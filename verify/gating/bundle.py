@@ -31,7 +31,7 @@ from verify import spec as specs
 from verify.engines import leanlib
 from verify.errors import VerifyError
 from verify.gating import stages, store
-from verify.gating.command import _subject, choose
+from verify.gating.command import choose, subject_of
 from verify.gating.stages import Subject
 from verify.verdict import Verdict
 
@@ -115,7 +115,10 @@ def collect(spec: Path | None, quiet: bool = True) -> dict[str, bytes]:
     """
     chosen = choose(None, spec or resources.shipped_spec())
     files: dict[str, str] = {}
-    with tempfile.TemporaryDirectory(prefix="verify-bundle-") as scratch, _subject(chosen) as both:
+    with (
+        tempfile.TemporaryDirectory(prefix="verify-bundle-") as scratch,
+        subject_of(chosen) as both,
+    ):
         subject, work = both[0], Path(scratch)
         with ThreadPoolExecutor(2) as pool:
             children = stages.Children()

@@ -97,7 +97,7 @@ def gate(
     start = time.monotonic()
     progress = progress or _Progress(True, False)
     warnings: list[str] = []
-    with _subject(chosen) as (subject, before), _cache(warnings) as (kept, environment):
+    with subject_of(chosen) as (subject, before), _cache(warnings) as (kept, environment):
         offs = {name: stages.off(name, subject, only) for name in STAGES}
         on = [name for name in STAGES if not offs[name]]
         # The package is read before and after: what runs must be what was hashed.
@@ -124,7 +124,7 @@ def gate(
 
 
 @contextlib.contextmanager
-def _subject(chosen: Policy) -> Iterator[tuple[Subject, str]]:
+def subject_of(chosen: Policy) -> Iterator[tuple[Subject, str]]:
     """What the stages are about, and the SHA-256 of the spec's bytes."""
     with tempfile.TemporaryDirectory(prefix="verify-gate-") as scratch:
         spec = specs.load(chosen.spec_file)  # first: its messages name the user's own file

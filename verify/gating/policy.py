@@ -13,21 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from verify import resources
+from verify import resources, toml_file
 from verify import spec as specs
 from verify.errors import VerifyError
-from verify.spec import (
-    Spec,
-    _choices,
-    _identifier,
-    _Keys,
-    _known_keys,
-    _read,
-    _show,
-    _Source,
-    _table,
-    _text,
-)
+from verify.spec import Spec
 
 FILE: Final = "verify.toml"
 FORMAT: Final = 1
@@ -106,16 +95,18 @@ def load(path: Path) -> tuple[Policy, Spec]:
     """
     import hashlib
 
-    data = _read(path)
-    source = _Source(path, data)
+    data = toml_file.read(path)
+    source = toml_file.Source(path, data)
     values = source.values
     tables = ("require", "off", *STAGES)
-    _known_keys(source, (), values, ("format", "spec", *tables), "")
+    toml_file.known_keys(source, (), values, ("format", "spec", *tables), "")
     form = values.get("format", FORMAT)
     if type(form) is not int or form != FORMAT:
-        source.fail(("format",), f"format {_show(form)} is unknown; write format = {FORMAT}")
+        source.fail(
+            ("format",), f"format {toml_file.show(form)} is unknown; write format = {FORMAT}"
+        )
     for name in tables:
-        _table(source, (name,), values.get(name, {}))
+        toml_file.table(source, (name,), values.get(name, {}))
     spec_path = _path(source, ("spec",), values["spec"]) if "spec" in values else None
     if spec_path is None and not _in_checkout(path):
         # Without this line the gate would judge the shipped strategies, not the user's.
@@ -172,43 +163,47 @@ def _in_checkout(path: Path) -> bool:
 
 
 def _is_shipped(path: Path) -> bool:
-    return specs._same_file(path, resources.shipped_spec())
+    return toml_file.same_file(path, resources.shipped_spec())
 
 
-def _path(source: _Source, keys: _Keys, value: object) -> Path:
-    text = _text(source, keys, value)
+def _path(source: toml_file.Source, keys: toml_file.Keys, value: object) -> Path:
+    text = toml_file.text(source, keys, value)
     if not text or "\0" in text:
-        source.fail(keys, f"{keys[-1]} is {_show(text)}; give a path, relative to {FILE}")
+        source.fail(keys, f"{keys[-1]} is {toml_file.show(text)}; give a path, relative to {FILE}")
     return source.path.parent / text
 
 
-def _off(source: _Source, table: dict[str, Any]) -> dict[str, str]:
-    _known_keys(source, ("off",), table, STAGES, "off: ")
+def _off(source: toml_file.Source, table: dict[str, Any]) -> dict[str, str]:
+    toml_file.known_keys(source, ("off",), table, STAGES, "off: ")
     for stage, reason in table.items():
         if not isinstance(reason, str) or not reason.strip():
             source.fail(
                 ("off", stage),
-                f"off: {stage} is {_show(reason)}; say in quotes why it is off, or drop the line",
+                f"off: {stage} is {toml_file.show(reason)}; say in quotes why it is off, or drop the "
+                "line",
             )
     return table
 
 
-def _required(source: _Source, table: dict[str, Any], spec: Spec, shipped: bool) -> dict[str, Any]:
-    _known_keys(source, ("require",), table, ("strategies", "theorems"), "require: ")
+def _required(
+    source: toml_file.Source, table: dict[str, Any], spec: Spec, shipped: bool
+) -> dict[str, Any]:
+    toml_file.known_keys(source, ("require",), table, ("strategies", "theorems"), "require: ")
     theorems = _words(source, ("require", "theorems"), table.get("theorems", []), None)
     if theorems and not shipped:
         source.fail(
             ("require", "theorems"),
             "require: a spec of your own has no hand-written theorems; use [require.strategies]",
         )
-    keys: _Keys = ("require", "strategies")
+    keys: toml_file.Keys = ("require", "strategies")
     names = [strategy.name for strategy in spec.strategies]
     strategies = {}
-    for name, wanted in _table(source, keys, table.get("strategies", {})).items():
+    for name, wanted in toml_file.table(source, keys, table.get("strategies", {})).items():
         if name not in names:
             source.fail(
                 (*keys, name),
-                f"require: unknown strategy {_show(name)}; {_choices(name, names)} "
+                f"require: unknown strategy {toml_file.show(name)}; "
+                f"{toml_file.choices(name, names)} "
                 f"(those of {spec.path})",
             )
         strategies[name] = _words(source, (*keys, name), wanted, WORDS)
@@ -218,27 +213,32 @@ def _required(source: _Source, table: dict[str, Any], spec: Spec, shipped: bool)
 
 
 def _words(
-    source: _Source, keys: _Keys, value: object, words: Collection[str] | None
+    source: toml_file.Source, keys: toml_file.Keys, value: object, words: Collection[str] | None
 ) -> tuple[str, ...]:
     """A list of words; with `words` each is one of them or looks like a theorem's name."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        source.fail(keys, f"{keys[-1]} is {_show(value)}; give a list of texts")
+        source.fail(keys, f"{keys[-1]} is {toml_file.show(value)}; give a list of texts")
     for i, item in enumerate(value):
         if words is not None and item in words:
             continue
         for part in item.split("."):
-            _identifier(source, (*keys, i), part, "", "theorem name")
+            specs.identifier(source, (*keys, i), part, "", "theorem name")
         # Every theorem's name has an underscore or a dot: a misspelt word is not taken for one.
         if words is not None and "_" not in item and "." not in item:
-            source.fail((*keys, i), f"unknown claim {_show(item)}; {_choices(item, words)}")
+            source.fail(
+                (*keys, i),
+                f"unknown claim {toml_file.show(item)}; {toml_file.choices(item, words)}",
+            )
     return tuple(value)
 
 
-def _options(source: _Source, values: dict[str, Any]) -> dict[str, Any]:
+def _options(source: toml_file.Source, values: dict[str, Any]) -> dict[str, Any]:
     """The keys of the stages' tables, by the attribute of `Policy` that each sets."""
     result: dict[str, Any] = {}
     limits = dict.fromkeys(STAGES, Policy().limits["prove"])
-    known: dict[str, dict[str, tuple[str, Callable[[_Source, _Keys, Any], Any]]]] = {
+    known: dict[
+        str, dict[str, tuple[str, Callable[[toml_file.Source, toml_file.Keys, Any], Any]]]
+    ] = {
         "generate": {"out": ("generated", _path)},
         "prove": {"engine": ("engine", _engine), "axioms": ("axioms", _axioms)},
         "explore": {"threads": ("threads", _bound), "encoders": ("encoders", _bound)},
@@ -251,9 +251,9 @@ def _options(source: _Source, values: dict[str, Any]) -> dict[str, Any]:
     }
     for stage, readers in known.items():
         table = values.get(stage, {})
-        _known_keys(source, (stage,), table, (*readers, "limit"), f"{stage}: ")
+        toml_file.known_keys(source, (stage,), table, (*readers, "limit"), f"{stage}: ")
         for key, value in table.items():
-            keys: _Keys = (stage, key)
+            keys: toml_file.Keys = (stage, key)
             if key == "limit":
                 limits[stage] = _seconds(source, keys, value)
             else:
@@ -262,47 +262,58 @@ def _options(source: _Source, values: dict[str, Any]) -> dict[str, Any]:
     return {**result, "limits": limits}
 
 
-def _engine(source: _Source, keys: _Keys, value: object) -> str:
+def _engine(source: toml_file.Source, keys: toml_file.Keys, value: object) -> str:
     engines = ("auto", "lake", "embedded")
     if value not in engines:
-        source.fail(keys, f"unknown engine {_show(value)}; {_choices(value, engines)}")
+        source.fail(
+            keys, f"unknown engine {toml_file.show(value)}; {toml_file.choices(value, engines)}"
+        )
     return str(value)
 
 
-def _axioms(source: _Source, keys: _Keys, value: object) -> tuple[str, ...]:
+def _axioms(source: toml_file.Source, keys: toml_file.Keys, value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
-        source.fail(keys, f"axioms is {_show(value)}; give a list of texts")
+        source.fail(keys, f"axioms is {toml_file.show(value)}; give a list of texts")
     for i, axiom in enumerate(value):
         if axiom not in AXIOMS:
-            source.fail((*keys, i), f"unknown axiom {_show(axiom)}; {_choices(axiom, AXIOMS)}")
+            source.fail(
+                (*keys, i),
+                f"unknown axiom {toml_file.show(axiom)}; {toml_file.choices(axiom, AXIOMS)}",
+            )
     return tuple(value)
 
 
-def _seconds(source: _Source, keys: _Keys, value: object) -> float:
+def _seconds(source: toml_file.Source, keys: toml_file.Keys, value: object) -> float:
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh])", value) if isinstance(value, str) else None
     seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
     if not 0 < seconds <= _LONGEST:
         source.fail(
-            keys, f'{keys[-1]} is {_show(value)}; write a time span up to a day, as in "90s", "5m"'
+            keys,
+            f"{keys[-1]} is {toml_file.show(value)}; "
+            'write a time span up to a day, as in "90s", "5m"',
         )
     return seconds
 
 
-def _whole(source: _Source, keys: _Keys, value: object, low: int, high: int) -> int:
+def _whole(
+    source: toml_file.Source, keys: toml_file.Keys, value: object, low: int, high: int
+) -> int:
     if type(value) is not int or not low <= value <= high:
-        source.fail(keys, f"{keys[-1]} is {_show(value)}; give a number from {low} to {high}")
+        source.fail(
+            keys, f"{keys[-1]} is {toml_file.show(value)}; give a number from {low} to {high}"
+        )
     return value
 
 
-def _bound(source: _Source, keys: _Keys, value: object) -> int:
+def _bound(source: toml_file.Source, keys: toml_file.Keys, value: object) -> int:
     return _whole(source, keys, value, 1, 8)
 
 
-def _clients(source: _Source, keys: _Keys, value: object) -> int:
+def _clients(source: toml_file.Source, keys: toml_file.Keys, value: object) -> int:
     return _whole(source, keys, value, 2, 64)
 
 
-def _seed(source: _Source, keys: _Keys, value: object) -> int:
+def _seed(source: toml_file.Source, keys: toml_file.Keys, value: object) -> int:
     return _whole(source, keys, value, 0, 2**32)
 
 

@@ -12,9 +12,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from verify import toml_file
 from verify.gating.stages import Check, Stage
 from verify.render import printable
-from verify.spec import KINDS, _read, _Source
+from verify.spec import KINDS
 from verify.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class _Lines:
         path = spec.resolve()
         relative = path.relative_to(top) if path.is_relative_to(top) else Path(path.name)
         self._uri = relative.as_posix()
-        self._source = _Source(spec, _read(spec))
+        self._source = toml_file.Source(spec, toml_file.read(spec))
         self._index = {
             table["name"]: i for i, table in enumerate(self._source.values.get("strategy", ()))
         }
