@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ CRASHES = {
 }
 """What a process does to itself; any other signal came from outside and shows nothing."""
 
-_DEADLOCK = "deadlock: "  # what native/core/guard.cpp says before it aborts
+_GUARD = "mps-verify guard: "  # how native/core/guard.cpp begins what it says before it aborts
 _COUNTS = ("intercepted", "operations", "calls", "skipped", "contentions")
 
 
@@ -55,7 +55,7 @@ class MetalRun:
         operations, calls, skipped, contentions: Of the runs that came to their end.
         signals: By name, how many runs ended with it.
         hangs: Runs that did not end.
-        deadlocks: Runs that the guard ended because its own locks were in a cycle.
+        gave_up: Runs that the guard itself ended: its locks were in a cycle, or one was lost.
         first: The first finding: seed, what happened, and the program's last line about it.
     """
 
@@ -66,18 +66,18 @@ class MetalRun:
     contentions: int = 0
     signals: dict[str, int] = field(default_factory=dict)
     hangs: int = 0
-    deadlocks: int = 0
+    gave_up: int = 0
     first: str = ""
 
     @property
     def flagged(self) -> bool:
         """Whether anything was found."""
-        return bool(self.signals or self.hangs or self.deadlocks)
+        return bool(self.signals or self.hangs or self.gave_up)
 
     def __str__(self) -> str:
         words = [f"{count} {name}" for name, count in sorted(self.signals.items())]
         words += [f"{self.hangs} hung"] if self.hangs else []
-        words += [f"{self.deadlocks} deadlocked"] if self.deadlocks else []
+        words += [f"{self.gave_up} ended by the guard"] if self.gave_up else []
         return ", ".join(words) or "nothing"
 
 
@@ -237,7 +237,7 @@ def _judge(row: MetalRow) -> None:
     arms = (("", row.plain), (" (debug layer)", row.debug_layer))
     for name, arm in arms:
         # No strategy is claimed to deadlock: a cycle of locks is no catch of an unsafe one.
-        if arm.deadlocks or (row.claim_safe and arm.flagged):
+        if arm.gave_up or (row.claim_safe and arm.flagged):
             wrong.append(f"{arm.first}{name}")
     caught = any(arm.signals or arm.hangs for _, arm in arms)
     if not row.claim_safe and not caught:
@@ -284,11 +284,12 @@ def run_once(
             f"{executable}: cannot be run: {error.strerror or error}; build it for this machine "
             "with python -m verify.macos"
         ) from None
-    said = (done.stderr.strip().splitlines() or ["no message"])[-1][-200:]
+    lines = done.stderr.strip().splitlines()
+    said = (lines or ["no message"])[-1][:300]
     if done.returncode == NO_METAL:
         raise EngineMissing(f"Metal cannot run here: {said}; use a Mac with a GPU")
     if done.returncode < 0:
-        _crashed(executable, total, -done.returncode, f"seed {seed}", done.stderr, said)
+        _crashed(executable, total, -done.returncode, f"seed {seed}", lines)
         return None
     counts = _counts(done.stdout) if done.returncode == 0 else None
     if counts is None:
@@ -303,7 +304,7 @@ def run_once(
 
 
 def _crashed(
-    executable: Path, total: MetalRun, number: int, seed: str, errors: str, said: str
+    executable: Path, total: MetalRun, number: int, seed: str, lines: Sequence[str]
 ) -> None:
     try:
         name = signal.Signals(number).name
@@ -311,10 +312,12 @@ def _crashed(
         name = f"signal {number}"
     if number not in CRASHES:
         raise VerifyError(f"{executable}: was ended from outside by {name}; run it again")
-    if number == signal.SIGABRT and _DEADLOCK in errors:
-        total.deadlocks += 1
+    own = [line for line in lines if line.startswith(_GUARD)]
+    if number == signal.SIGABRT and own:
+        total.gave_up += 1
     else:
         total.signals[name] = total.signals.get(name, 0) + 1
+    said = [*own, *reversed(lines), "no message"][0][:300]
     total.first = total.first or f"{seed} crashed with {name}: {said}"
 
 

@@ -179,8 +179,8 @@ def _off(source: toml_file.Source, table: dict[str, Any]) -> dict[str, str]:
         if not isinstance(reason, str) or not reason.strip():
             source.fail(
                 ("off", stage),
-                f"off: {stage} is {toml_file.show(reason)}; say in quotes why it is off, or drop the "
-                "line",
+                f"off: {stage} is {toml_file.show(reason)}; say in quotes why it is off, or "
+                "drop the line",
             )
     return table
 
