@@ -532,7 +532,9 @@ def _with_progress(
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     terminal = console(sys.stderr)
-    with Progress(*columns, console=terminal, transient=True, disable=quiet) as bar:
+    with Progress(
+        *columns, console=terminal, transient=True, disable=quiet or not terminal.is_terminal
+    ) as bar:
         task = bar.add_task("stress", total=_STAGES * len(chosen))
         for number, strategy in enumerate(chosen):
             stage = 0

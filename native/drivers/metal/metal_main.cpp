@@ -35,11 +35,15 @@ struct Pool {
     ~Pool() { objc_autoreleasePoolPop(pool); }
 };
 
-// The threads' present encoder.  Whoever puts another one in ends the old one.
-struct Slot {
-    std::atomic<MTL::ComputeCommandEncoder*> encoder{nullptr};
-    std::atomic<MTL::CommandBuffer*> buffer{nullptr};
+struct Work {
+    MTL::CommandBuffer* buffer;
+    MTL::ComputeCommandEncoder* encoder;
 };
+
+// The threads' present work.  Whoever takes it out ends it.  Encoder and buffer are one pointer: a
+// buffer that is committed with another one's encoder, or never, would be a fault of this program.
+// Never deleted, as others may still be inside.
+using Slot = std::atomic<const Work*>;
 
 struct Run {
     std::uint32_t threads = 4;
@@ -56,25 +60,21 @@ void client(const Run& run, MTL::CommandQueue* queue, MTL::Buffer* data, Slot* s
     for (std::uint64_t i = 0; i < run.operations; ++i) {
         const Pool pool;
         Slot& slot = slots[random.draw(run.encoders)];
-        MTL::ComputeCommandEncoder* encoder = slot.encoder.load(std::memory_order_acquire);
-        if (encoder == nullptr) {
+        const Work* work = slot.load(std::memory_order_acquire);
+        if (work == nullptr) {
             MTL::CommandBuffer* buffer = queue->commandBuffer()->retain();
-            MTL::ComputeCommandEncoder* made = buffer->computeCommandEncoder()->retain();
-            if (slot.encoder.compare_exchange_strong(encoder, made)) {
-                slot.buffer.store(buffer, std::memory_order_release);
-            } else {
-                made->endEncoding();
-                buffer->commit();
+            const Work* made = new Work{buffer, buffer->computeCommandEncoder()->retain()};
+            if (!slot.compare_exchange_strong(work, made)) {
+                made->encoder->endEncoding();
+                made->buffer->commit();
             }
         } else if (random.draw(16) != 0) {
-            encoder->setBuffer(data, 0, random.draw(30));
-        } else if (slot.encoder.compare_exchange_strong(encoder, nullptr)) {
+            work->encoder->setBuffer(data, 0, random.draw(30));
+        } else if (slot.compare_exchange_strong(work, nullptr)) {
             // Others may still be inside with the old one: that is the race.
-            encoder->endEncoding();
-            if (MTL::CommandBuffer* buffer = slot.buffer.exchange(nullptr)) {
-                buffer->commit();
-                buffer->waitUntilCompleted();
-            }
+            work->encoder->endEncoding();
+            work->buffer->commit();
+            work->buffer->waitUntilCompleted();
         }
     }
 }
