@@ -7,6 +7,7 @@ one shell, in order, in an empty directory.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -475,3 +476,20 @@ def test_the_claims_are_the_hand_written_ones() -> None:
 def test_nothing_is_left_to_be_filled_in() -> None:
     marks = re.compile(r"@@|\b(?:TODO|FIXME|TBD)\b")
     assert [page.name for page in PAGES if marks.search(page.read_text(encoding="utf-8"))] == []
+
+
+def test_the_table_of_scaling_is_what_was_recorded() -> None:
+    runs = json.loads((DOCS / "guard-scaling.json").read_text(encoding="utf-8"))["runs"]
+    rows = []
+    for at in zip(*(run["scaling"] for run in runs), strict=True):
+        kept = [
+            ", ".join("{1:.2f} [{0:.2f}, {2:.2f}]".format(*here[f"{name}_kept"]) for here in at)
+            for name in ("perEncoder", "globalMutex")
+        ]
+        rows.append(f"| {at[0]['threads']} | {kept[0]} | {kept[1]} |\n")
+    assert len(rows) == 5
+    assert "".join(rows[1:]) in (DOCS / "native.md").read_text(encoding="utf-8")
+    for run in runs:
+        # The cost of the guard itself, against a mutex with other threads alive.
+        assert all(cost - run["hook"] <= 2 * run["mutex"] for cost in run["guarded"].values())
+        assert all(here["perEncoder_kept"][1] >= 0.9 for here in run["scaling"])
