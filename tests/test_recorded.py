@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -111,7 +112,9 @@ def test_a_fault_that_the_model_does_not_have_is_seen(executable: Path) -> None:
 
 def test_a_run_of_another_strategy_is_none_of_this_one(executable: Path) -> None:
     runs = record(executable, "noSync", DEFAULT, 3, 1)
-    assert "is no step of the model" in check_runs(runs, ENCODER, DEFAULT).trouble
+    # A lock that nobody took shows at once, or not before the fault that it would have prevented.
+    trouble = check_runs(runs, ENCODER, DEFAULT).trouble
+    assert re.search(r"is no step of the model|nullDeref .* the model: none", trouble), trouble
 
 
 BUGS = (
