@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from verify import generate, resources, views
 from verify import spec as specs
 from verify.errors import VerifyError
+from verify.files import write_file
 from verify.semantics import Bounds, Event, Model
 from verify.spec import LockScheme, Request
 
@@ -272,7 +273,7 @@ def test_a_failed_write_leaves_the_old_file(
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OSError, match="No space"):
-        generate.write_file(path, "new")
+        write_file(path, "new")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
     assert path.read_text() == "old"
 

@@ -8,12 +8,9 @@ The generator is not trusted: what its theorems say is checked against the spec 
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import json
-import os
 import re
-import tempfile
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,6 +23,7 @@ import jinja2
 from verify import options, resources, views
 from verify import spec as specs
 from verify.errors import VerifyError
+from verify.files import write_file
 from verify.render import print_json, progress
 from verify.spec import KINDS, LockScheme, Request, Spec
 
@@ -308,32 +306,6 @@ def write(wanted: dict[Path, str], out: Path) -> list[Path]:
             f"{error.filename or out}: {error.strerror}; name a writable directory with --out"
         ) from None
     return [drift.path for drift in changed]
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write a file so that it is never seen half-written.
-
-    Args:
-        path: Its directory is made if it is not there.
-        text: Written as UTF-8 with the line ends it has.
-
-    Raises:
-        OSError: If it cannot be written; the old file is then as it was.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-        umask = os.umask(0)  # mkstemp's files are private; there is no other way to read the mask
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 @click.command("generate")

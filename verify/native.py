@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from verify import resources
+from verify import files, resources
 from verify.errors import EngineMissing, VerifyError
 from verify.semantics import HOLDING, Activity, Bounds, Event, Memory, State
 from verify.spec import KINDS, MODES, SCOPES, Environment, LockScheme, Spec
@@ -866,15 +866,7 @@ def write_file(path: Path, text: str) -> None:
         VerifyError: It cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        files.write_file(path, text)
     except OSError as error:
         raise VerifyError(
             f"{path}: {error.strerror or error}; name another place, or make room"

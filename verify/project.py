@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from verify import claims, generate, resources
+from verify import claims, resources
 from verify.claims import GATE, Claim, Line
 from verify.engines.base import Audit, Build, Engine, ModuleResult
+from verify.files import write_file
 
 MODEL = ("Spec", "Thm")
 """The parts of `MPSVerify/` that every question is about."""
@@ -60,7 +61,7 @@ def write(root: Path, wanted: Mapping[Path, str]) -> None:
     for path, text in wanted.items():
         target = root / path
         if not target.is_file() or target.read_text(encoding="utf-8") != text:
-            generate.write_file(target, text)
+            write_file(target, text)
 
 
 def build(

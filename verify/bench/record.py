@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from verify.bench.experiments import FORMAT
 from verify.errors import EngineMissing, VerifyError
+from verify.files import write_file
 
 TOLERANCE = 0.05
 """Differences below this share are no regression, however small the spread: between two processes
@@ -59,20 +59,7 @@ def write(results: Sequence[dict[str, Any]], path: Path) -> None:
     """
     text = _text(results)
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
-        ) as file:
-            partial = Path(file.name)
-            try:
-                file.write(text + "\n")
-                file.close()
-                mask = os.umask(0)
-                os.umask(mask)
-                partial.chmod(0o666 & ~mask)  # as `open` would have made it
-                partial.replace(path)
-            except BaseException:
-                partial.unlink(missing_ok=True)
-                raise
+        write_file(path, text + "\n")
     except OSError as error:
         raise VerifyError(
             f"{path}: {error.strerror or error}; name a file in a directory that can be written"

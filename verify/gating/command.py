@@ -21,6 +21,7 @@ import click
 from verify import claims, generate, options, render, resources, views
 from verify import spec as specs
 from verify.engines import leanlib
+from verify.files import write_file
 from verify.gating import junit, policy, sarif, stages, store, summary
 from verify.gating.policy import STAGES, Policy
 from verify.gating.stages import Check, Stage, Subject
@@ -321,9 +322,9 @@ def command(
     chosen = choose(policy_file, spec)
     result = gate(chosen, only, fresh, jobs, _Progress(quiet or json_output, verbose))
     if junit_file is not None:
-        generate.write_file(junit_file, junit.report(result))
+        write_file(junit_file, junit.report(result))
     if sarif_file is not None:
-        generate.write_file(sarif_file, sarif.report(result))
+        write_file(sarif_file, sarif.report(result))
     if page := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(page).open("a", encoding="utf-8") as stream:
             stream.write(summary.markdown(result))

@@ -186,7 +186,7 @@ def write(directory: Path, files: dict[Path, str], force: bool) -> None:
     Raises:
         VerifyError: One exists, or cannot be written.
     """
-    from verify.generate import write_file
+    from verify.files import write_file
 
     for path in files:
         target = directory / path
