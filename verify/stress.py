@@ -24,7 +24,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -511,15 +511,23 @@ def command(
     rows = list(_with_progress(runner.run, chosen, budget, quiet))
     verdict = combine(row.verdict for row in rows)
     if json_output:
-        print_json(
-            {
-                "driver": driver, "seed": seed, "threads": threads, "budget": budget,
-                "exit_code": verdict.exit_code, "strategies": [_row_json(row) for row in rows],
-            }
-        )  # fmt: skip
+        _print_run(driver, seed, threads, budget, verdict, map(_row_json, rows))
     else:
         _show(rows, runner)
     return verdict
+
+
+def _print_run(
+    driver: str, seed: int, threads: int, budget: float, verdict: Verdict,
+    rows: Iterable[dict[str, Any]],
+) -> None:  # fmt: skip
+    """A run as `--json` prints it, whatever the driver."""
+    print_json(
+        {
+            "driver": driver, "seed": seed, "threads": threads, "budget": budget,
+            "exit_code": verdict.exit_code, "strategies": list(rows),
+        }
+    )  # fmt: skip
 
 
 def _with_progress(
@@ -651,12 +659,7 @@ def _vulkan(
     rows = list(_with_progress(runner.run, chosen, budget, quiet))
     verdict = combine(row.verdict for row in rows)
     if json_output:
-        print_json(
-            {
-                "driver": "vulkan", "seed": seed, "threads": threads, "budget": budget,
-                "exit_code": verdict.exit_code, "strategies": [asdict(row) for row in rows],
-            }
-        )  # fmt: skip
+        _print_run("vulkan", seed, threads, budget, verdict, map(asdict, rows))
         return verdict
     table(
         ["strategy", "claim", "operations", "a pool each", "one pool", "control", "result"],
@@ -684,12 +687,7 @@ def _metal(
     rows = list(_with_progress(runner.run, chosen, budget, quiet))
     verdict = combine(row.verdict for row in rows)
     if json_output:
-        print_json(
-            {
-                "driver": "metal", "seed": seed, "threads": threads, "budget": budget,
-                "exit_code": verdict.exit_code, "strategies": [asdict(row) for row in rows],
-            }
-        )  # fmt: skip
+        _print_run("metal", seed, threads, budget, verdict, map(asdict, rows))
         return verdict
     table(
         [
