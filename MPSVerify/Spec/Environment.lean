@@ -47,4 +47,10 @@ def Env.Allows (env : Env) (home : Encoder → Thread) (o : Op) : Prop :=
   if o.kind = .complete then env.handlersTearDown = true
   else env.sharedEncoders = true ∨ home o.encoder = o.thread
 
+/-- The client whose threads share nothing that they need not share. -/
+def Client.distinct : Client where
+  stream := id
+  home := id
+  queue := id
+
 end MPSVerify

@@ -104,4 +104,14 @@ def Parallel (env : Env) (σ : LockScheme) : Prop :=
 /-- Some client can run into the race of the crash logs. -/
 def TeardownRace (env : Env) (σ : LockScheme) : Prop := ∃ c, (σ.config env c).TeardownRace
 
+/-- Some client can have two threads past the acquire of `encode` in a state without a fault. -/
+def EncodesInParallel (env : Env) (σ : LockScheme) : Prop :=
+  ∃ c s t u e e' pc pc', Reachable (σ.config env c) s ∧ (∀ f, ¬ Faulty (σ.config env c) f s) ∧
+    t ≠ u ∧ s.threads t = some ⟨.encode, e, pc⟩ ∧ pc ≠ .dispatched ∧
+    s.threads u = some ⟨.encode, e', pc'⟩ ∧ pc' ≠ .dispatched
+
+/-- No fault but encoder overlap can happen. -/
+def MemorySafe (env : Env) (σ : LockScheme) : Prop :=
+  ∀ f, f ≠ .encoderOverlap → ¬ CanReach env σ f
+
 end MPSVerify

@@ -138,4 +138,14 @@ def orderable (env : Env) (σ : LockScheme) : Bool := (σ.knot env).isEmpty
 def LockScheme.atMostTwo (σ : LockScheme) (env : Env) : Bool :=
   allKinds.all fun k => decide ((σ.requestsIn env k).length ≤ 2)
 
+/-! ## Examples -/
+
+/-- Every call takes these locks, all exclusive, in this order, but `destroy` in that one. -/
+def twoOrders (scopes scopes' : List Scope) : LockScheme where
+  create := scopes.map (⟨·, .exclusive⟩)
+  encode := scopes.map (⟨·, .exclusive⟩)
+  destroy := scopes'.map (⟨·, .exclusive⟩)
+  complete := scopes.map (⟨·, .exclusive⟩)
+  check := true
+
 end MPSVerify

@@ -3,6 +3,7 @@ import MPSVerify.AGX.Extensions
 import MPSVerify.AGX.Fixed
 import MPSVerify.AGX.PerEncoderMutex
 import MPSVerify.AGX.RWLock
+import MPSVerify.Spec.Counting
 import MPSVerify.Thm.Faults
 import MPSVerify.Thm.Parallel
 
@@ -18,21 +19,8 @@ namespace MPSVerify
 
 open AGX
 
-/-- No lock, or one request (locks per queue are an extension outside this count). -/
-def singleRequests : List (List Request) :=
-  [[], [⟨.global, .exclusive⟩], [⟨.global, .shared⟩], [⟨.stream, .exclusive⟩],
-    [⟨.stream, .shared⟩], [⟨.operation, .exclusive⟩], [⟨.operation, .shared⟩],
-    [⟨.encoder, .exclusive⟩], [⟨.encoder, .shared⟩]]
-
-/-- A scheme with at most one request for each kind. There are 9⁴ × 2 = 13,122 of them. -/
-def LockScheme.Single (σ : LockScheme) : Prop := ∀ k, σ.requests k ∈ singleRequests
-
 /-- Requests of kinds `k` and `k'` that exclude each other on one encoder. -/
 abbrev apart (k k' : Kind) (r q : List Request) : Bool := anyExcludes (Scope.sameOnEncoder k k') r q
-
-/-- The exclusive lock of a scope, for every kind, with the check. -/
-def uniform (s : Scope) : LockScheme :=
-  ⟨[⟨s, .exclusive⟩], [⟨s, .exclusive⟩], [⟨s, .exclusive⟩], [⟨s, .exclusive⟩], true⟩
 
 theorem apart_of_criterion {env : Env} {σ : LockScheme} (hi : env.handlersIntercepted = true)
     (h : criterion env σ = true) (k k' : Kind) (hm : env.meet k k' = true) :
@@ -116,10 +104,6 @@ theorem racy_freelist_exactly_one_safe (σ : LockScheme) (h : σ.Single) :
     decide
 
 /-! ## Without encoder overlap as a fault -/
-
-/-- No fault but encoder overlap can happen. -/
-def MemorySafe (env : Env) (σ : LockScheme) : Prop :=
-  ∀ f, f ≠ .encoderOverlap → ¬ CanReach env σ f
 
 /-- Four requests that are kept apart in all pairs but encode and encode. -/
 theorem apart_but_encoding : ∀ c ∈ singleRequests, apart .create .create c c = true →

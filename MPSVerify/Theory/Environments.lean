@@ -40,13 +40,6 @@ theorem every_scheme_safe_confined_no_handlers (σ : LockScheme) : Safe .confine
 against locks per stream; it is one against locks per encoder too. -/
 theorem racy_freelist_defeats_per_encoder : ¬ Safe .racyFreelist perEncoder := by decide
 
-/-- The safe schemes under confinement: `complete` exclusive, the other three shared or exclusive,
-all global or all per encoder, checked. -/
-def confinedSafe : List LockScheme :=
-  [Scope.global, Scope.encoder].flatMap fun s => [Mode.exclusive, Mode.shared].flatMap fun c =>
-    [Mode.exclusive, Mode.shared].flatMap fun e => [Mode.exclusive, Mode.shared].map fun d =>
-      ⟨[⟨s, c⟩], [⟨s, e⟩], [⟨s, d⟩], [⟨s, .exclusive⟩], true⟩
-
 theorem confinedSafe_length : confinedSafe.length = 16 := by decide
 
 theorem apart_from_complete : ∀ f ∈ singleRequests, apart .complete .complete f f = true →
@@ -122,17 +115,6 @@ theorem parallel_classified (s : Strategy) :
 thread can tear the encoder down, and the check then skips the call. -/
 theorem skip_possible (σ : LockScheme) (c : Client) : (σ.config .default c).CanSkip :=
   skip_possible_iff.mpr ⟨0, 1, 0, .destroy, Nat.zero_ne_one, rfl, Or.inl rfl, Or.inl rfl⟩
-
-/-- globalMutex with another request for one kind. -/
-def replaced (k : Kind) (rs : List Request) : LockScheme :=
-  match k with
-  | .create => { globalMutex with create := rs }
-  | .encode => { globalMutex with encode := rs }
-  | .destroy => { globalMutex with destroy := rs }
-  | .complete => { globalMutex with complete := rs }
-
-/-- globalMutex without its liveness check. -/
-def uncheckedMutex : LockScheme := { globalMutex with check := false }
 
 /-- **globalMutex is minimal in this sense**: another request, or none, for exactly one kind of
 operation makes it unsafe, and so does dropping the check. The predecessor's "no weaker

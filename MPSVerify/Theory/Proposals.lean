@@ -1,5 +1,6 @@
-import MPSVerify.AGX.Race
 import MPSVerify.AGX.LockFree
+import MPSVerify.AGX.Race
+import MPSVerify.Spec.Examples
 import MPSVerify.Thm.AtomicBodies
 import MPSVerify.Thm.Replay
 
@@ -21,9 +22,6 @@ variable {C : Config} {s s' : State} {env : Env} {σ : LockScheme} {c : Client}
 def Label.encodes : Label → Bool
   | .dispatch o => decide (o.kind = .encode)
   | _ => false
-
-/-- Only `encode` is atomic: what synchronisation inside `setComputePipelineState:` would give. -/
-def encodeOnly (k : Kind) : Bool := decide (k = .encode)
 
 /-- A run without `encode` is a run of a driver that makes `encode` atomic. -/
 theorem Step.withoutEncode {l : Label} (hs : Step C s l s') (hl : l.encodes = false)
@@ -96,9 +94,6 @@ theorem endsInDoubleFree_faulty (h : endsInDoubleFree σ env = true) :
     rw [show f.state.mem.owner 0 = none from h.2]
     exact fun h => by cases h
   case h_2 => cases h
-
-/-- The default environment without teardown by handlers: the third proposal, at its best. -/
-def Env.noHandlers : Env := { Env.default with handlersTearDown := false }
 
 /-- **An atomic `encode` is not enough** (proposal 1): without locks a block can still be freed
 twice. -/

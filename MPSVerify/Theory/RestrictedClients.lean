@@ -13,21 +13,6 @@ namespace MPSVerify
 variable {C : Config} {meets : Meets} {m : Mem} {t u : Thread} {k k' : Kind} {e e' : Encoder}
   {σ : LockScheme} {env : Env}
 
-/-- A client that keeps its promise can run into a fault. -/
-def Config.FaultyWith (C : Config) (meets : Meets) : Prop :=
-  ∃ s f, ReachableWith C meets s ∧ Faulty C f s
-
-/-- **Safe for clients that keep their promise**: no fault can happen to any of them. -/
-def SafeWith (env : Env) (meets : Meets) (σ : LockScheme) : Prop :=
-  ∀ c, ¬ (σ.config env c).FaultyWith meets
-
-/-- The criterion: callers retain; operations that meet do not overlap on one encoder; the freelist
-is atomic, or creates exclude each other everywhere. -/
-def criterionWith (env : Env) (meets : Meets) (σ : LockScheme) : Bool :=
-  env.callersRetain &&
-    (allKinds.all fun k => allKinds.all fun k' => !(meets k k' && σ.overlaps env k k')) &&
-    (env.atomicFreelist || σ.excludesAnywhere env .create .create)
-
 /-! ## Runs into a fault -/
 
 namespace ReachableWith
@@ -228,23 +213,6 @@ theorem safe_with_of_criterion (hsym : ∀ k k', meets k k' = meets k' k) (hc : 
     (h : criterionWith env meets σ = true) : SafeWith env meets σ :=
   (safe_with_iff_criterion hsym hc).mpr h
 
-/-- One thread at a time encodes on an encoder: it is handed over from thread to thread. -/
-def encodesAlone : Meets
-  | .encode, .encode => false
-  | _, _ => true
-
-/-- Threads are joined before an encoder is made or torn down: on user threads only encoding meets
-encoding. Completion handlers still come at any time. -/
-def joinsThreads : Meets
-  | .encode, .encode | .complete, _ | _, .complete => true
-  | _, _ => false
-
-/-- Encoders are owned by one thread at a time, and may be handed over: on user threads nothing
-meets on one encoder. -/
-def handsOver : Meets
-  | .complete, _ | _, .complete => true
-  | _, _ => false
-
 /-- **Handing over is as good as confinement**: if handlers tear nothing down, clients that hand
 their encoders over need no locks at all. -/
 theorem handing_over_needs_no_locks :
@@ -260,14 +228,6 @@ theorem handing_over_with_handlers : SafeWith .default handsOver
 /-- **One reader–writer lock is safe for clients that encode alone**: rwLock, unsafe in general. -/
 theorem rw_lock_safe_if_encodes_alone : SafeWith .default encodesAlone AGX.rwLock :=
   safe_with_of_criterion (by intro k k'; cases k <;> cases k' <;> rfl) rfl (by decide)
-
-/-- One reader–writer lock per encoder: encoding and completion write, the rest reads. -/
-def writersEncode : LockScheme where
-  create := [⟨.encoder, .shared⟩]
-  encode := [⟨.encoder, .exclusive⟩]
-  destroy := [⟨.encoder, .shared⟩]
-  complete := [⟨.encoder, .exclusive⟩]
-  check := true
 
 /-- **Clients that join their threads need less**: creates and destroys need not exclude each other.
 For the general client the same scheme is unsafe. -/

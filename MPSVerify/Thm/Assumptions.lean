@@ -1,3 +1,4 @@
+import MPSVerify.Spec.Progress
 import MPSVerify.Thm.Faults
 
 /-!
@@ -49,11 +50,6 @@ theorem confinement_suffices (hs : C.env.sharedEncoders = false)
     fun k k' t u e htu h h' => absurd h' (alone t u e k k' htu h), Or.inl hf⟩
 
 /-! ## Lost work -/
-
-/-- A guard with a liveness check can come to skip a call: the encoder lost its context between
-dispatch and acquire. No fault, but lost work. -/
-def Config.CanSkip (C : Config) : Prop :=
-  ∃ s t e, Reachable C s ∧ s.threads t = some ⟨.encode, e, .entered⟩ ∧ s.mem.impl e = none
 
 /-- **Work can be lost if and only if** somebody else can tear down what a thread encodes on: no
 lock prevents it. -/

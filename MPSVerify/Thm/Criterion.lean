@@ -14,12 +14,6 @@ variable {env : Env} {σ : LockScheme} {c : Client} {k k' : Kind} {t u : Thread}
 
 theorem mem_allKinds (k : Kind) : k ∈ allKinds := by cases k <;> decide
 
-/-- The client whose threads share nothing that they need not share. -/
-def Client.distinct : Client where
-  stream := id
-  home := id
-  queue := id
-
 theorem anyExcludes_iff {same : Scope → Scope → Bool} {rs qs : List Request} :
     anyExcludes same rs qs = true ↔
       ∃ r ∈ rs, ∃ q ∈ qs, same r.scope q.scope = true ∧ r.mode.excludes q.mode = true := by

@@ -190,14 +190,6 @@ theorem SeqState.Deadlocked.forever {l : SeqLabel} (h : s.Deadlocked c)
 
 /-! ## Examples -/
 
-/-- Every call takes these locks, all exclusive, in this order, but `destroy` in that one. -/
-def twoOrders (scopes scopes' : List Scope) : LockScheme where
-  create := scopes.map (⟨·, .exclusive⟩)
-  encode := scopes.map (⟨·, .exclusive⟩)
-  destroy := scopes'.map (⟨·, .exclusive⟩)
-  complete := scopes.map (⟨·, .exclusive⟩)
-  check := true
-
 /-- First the global lock, then the encoder's: safe and deadlock-free. -/
 theorem global_then_encoder :
     Safe .default (twoOrders [.global, .encoder] [.global, .encoder]) ∧

@@ -9,12 +9,6 @@ namespace MPSVerify
 
 variable {env : Env} {σ : LockScheme}
 
-/-- Some client can have two threads past the acquire of `encode` in a state without a fault. -/
-def EncodesInParallel (env : Env) (σ : LockScheme) : Prop :=
-  ∃ c s t u e e' pc pc', Reachable (σ.config env c) s ∧ (∀ f, ¬ Faulty (σ.config env c) f s) ∧
-    t ≠ u ∧ s.threads t = some ⟨.encode, e, pc⟩ ∧ pc ≠ .dispatched ∧
-    s.threads u = some ⟨.encode, e', pc'⟩ ∧ pc' ≠ .dispatched
-
 /-- **Encoding is parallel if and only if** encodes on different encoders do not exclude each
 other. -/
 theorem encodes_in_parallel_iff (env : Env) (σ : LockScheme) :

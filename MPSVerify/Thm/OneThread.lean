@@ -1,3 +1,4 @@
+import MPSVerify.Spec.Progress
 import MPSVerify.Thm.Safety
 
 /-!
@@ -10,12 +11,6 @@ This keeps the model from blaming the locks for what a single caller would run i
 namespace MPSVerify
 
 variable {C : Config} {s : State}
-
-/-- The states that can be reached by steps of thread `t` alone (and drops). -/
-inductive ReachableBy (C : Config) (t : Thread) : State → Prop where
-  | initial : ReachableBy C t .initial
-  | step {s l s'} : ReachableBy C t s → (∀ u, l.thread? = some u → u = t) → Step C s l s' →
-      ReachableBy C t s'
 
 /-- Nobody but `t` is ever busy. -/
 theorem ReachableBy.idle {t u : Thread} (h : ReachableBy C t s) (hu : u ≠ t) :

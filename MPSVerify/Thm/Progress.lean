@@ -1,3 +1,4 @@
+import MPSVerify.Spec.Progress
 import MPSVerify.Thm.Discipline
 
 /-!
@@ -153,10 +154,6 @@ theorem Reachable.body_goes_on (hr : Reachable C s) {t k e pc}
       by_cases ho : s.mem.owner b = some e
       · exact go (.init ho)
       · exact fail (.initForeign ho)
-
-/-- Some busy thread can take a step of its operation. -/
-def CanGoOn (C : Config) (s : State) : Prop :=
-  ∃ l s' t x, l.Works ∧ l.thread? = some t ∧ s.threads t = some x ∧ Step C s l s'
 
 /-- A thread past its acquire can go on, or its next step is a fault. -/
 theorem Reachable.goes_on (hr : Reachable C s) {t k e pc} (ht : s.threads t = some ⟨k, e, pc⟩)

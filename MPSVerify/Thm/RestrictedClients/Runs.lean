@@ -1,28 +1,13 @@
+import MPSVerify.Spec.RestrictedClients
 import MPSVerify.Thm.Criterion
 
 /-!
-# Clients that keep some operations apart by themselves
+# Runs of clients that keep some operations apart by themselves
 
-A client may promise that two kinds of operation of different threads are never under way on one
-encoder at the same time: it joins its threads before it tears down, or hands an encoder over from
-one thread to the next. Only dispatch is restricted; the driver and the guard are as before.
+Such a run (`Spec/RestrictedClients.lean`) is one under locks that keep the same operations apart.
 -/
 
 namespace MPSVerify
-
-/-- Which kinds of operation, by different threads on one encoder, the client lets be under way at
-the same time (from dispatch to return). -/
-abbrev Meets : Type := Kind → Kind → Bool
-
-/-- The client may dispatch operation `o` now. -/
-def State.Admits (meets : Meets) (s : State) (o : Op) : Prop :=
-  ∀ u x, s.threads u = some x → x.encoder = o.encoder → meets x.kind o.kind = true
-
-/-- The states that a client can reach that keeps its promise. -/
-inductive ReachableWith (C : Config) (meets : Meets) : State → Prop where
-  | initial : ReachableWith C meets .initial
-  | step {s l s'} : ReachableWith C meets s → Step C s l s' →
-      (∀ o, l = .dispatch o → s.Admits meets o) → ReachableWith C meets s'
 
 /-- The same locks, if every two operations that the client keeps apart excluded each other. -/
 def Config.keptApart (C : Config) (meets : Meets) : Config :=

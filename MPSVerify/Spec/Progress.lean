@@ -1,0 +1,26 @@
+import MPSVerify.Spec.Step
+
+/-!
+# What threads can still do
+
+Whether some call can go on, whether one can be lost, and what one thread alone can reach.
+-/
+
+namespace MPSVerify
+
+/-- Some busy thread can take a step of its operation. -/
+def CanGoOn (C : Config) (s : State) : Prop :=
+  ∃ l s' t x, l.Works ∧ l.thread? = some t ∧ s.threads t = some x ∧ Step C s l s'
+
+/-- A guard with a liveness check can come to skip a call: the encoder lost its context between
+dispatch and acquire. No fault, but lost work. -/
+def Config.CanSkip (C : Config) : Prop :=
+  ∃ s t e, Reachable C s ∧ s.threads t = some ⟨.encode, e, .entered⟩ ∧ s.mem.impl e = none
+
+/-- The states that can be reached by steps of thread `t` alone (and drops). -/
+inductive ReachableBy (C : Config) (t : Thread) : State → Prop where
+  | initial : ReachableBy C t .initial
+  | step {s l s'} : ReachableBy C t s → (∀ u, l.thread? = some u → u = t) → Step C s l s' →
+      ReachableBy C t s'
+
+end MPSVerify
