@@ -150,7 +150,7 @@ theorem FairRun.no_eternal_wait (F : FairRun (FifoStep C) run) (hr : FifoReachab
     (∀ j, i ≤ j → (run j).state.threads t = some ⟨k, e, .dispatched⟩) → False := by
   intro n
   induction n using Nat.strongRecOn with
-  | ind n ih =>
+  | _ n ih =>
     intro t i k e hn hw
     have waits : ¬ (⟨k, e, .dispatched⟩ : Busy).holds := fun h => h rfl
     -- The ticket stays.

@@ -66,7 +66,8 @@ theorem Snapshot.setThread_state (b : Option Busy) :
 theorem Env.allows_iff {home : Encoder → Thread} {o : Op} :
     env.allows home o = true ↔ env.Allows home o := by
   obtain ⟨t, k, e⟩ := o
-  cases k <;> simp [Env.allows, Env.Allows]
+  cases k <;> simp only [Env.allows, Env.Allows, Bool.or_eq_true, decide_eq_true_eq, ↓reduceIte,
+    reduceCtorEq]
 
 theorem LockScheme.blocks_iff {a b : Op} : σ.blocks env c a b = true ↔ σ.Blocks env c a b := by
   simp only [blocks, Blocks, List.any_eq_true, Bool.and_eq_true, decide_eq_true_eq]
