@@ -17,7 +17,7 @@ def browser() -> Iterator[Browser]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        pytest.fail("playwright is missing: pip install -e '.[test,full]'")
+        pytest.fail("playwright is missing: pip install -e '.[embedded,test,full]'")
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next((path for path in map(shutil.which, names) if path), None)
     if found is None:

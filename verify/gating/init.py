@@ -80,7 +80,7 @@ jobs:
           restore-keys: verify-
       # Where mps-verify comes from: a repository variable with the address of a wheel or of a git
       # repository. The public index has no package of this name.
-      - run: python -m pip install "$MPS_VERIFY"
+      - run: python -m pip install "mps-verify[embedded] @ $MPS_VERIFY"
         env:
           MPS_VERIFY: ${{ vars.MPS_VERIFY }}
       - run: verify gate --junit gate.xml --sarif gate.sarif
@@ -111,7 +111,7 @@ verify:
   script:
     # A CI/CD variable with the address of a wheel or of a git repository: the public index has no
     # package of this name.
-    - pip install "$MPS_VERIFY"
+    - pip install "mps-verify[embedded] @ $MPS_VERIFY"
     - verify gate --junit gate.xml --sarif gate.sarif
   artifacts:
     when: always
