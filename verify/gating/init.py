@@ -57,57 +57,85 @@ budget = "8s"  # how long the guard is run against its model, builds not counted
 
 _GITHUB: Final = """\
 # The locks of this repository's guard, proved on every push (written by `verify init`).
+# Actions are pinned by the commit of the version beside it.
 name: verify
 on:
   push:
   pull_request:
-permissions:
-  contents: read
-  security-events: write  # the SARIF report
+permissions: {}
 jobs:
   gate:
     runs-on: ubuntu-24.04
+    container: python:3.12-bookworm
     timeout-minutes: 20
+    permissions:
+      contents: read
+      security-events: write  # the SARIF report
+    defaults:
+      run:
+        shell: bash
     steps:
-      - uses: actions/checkout@v4
-      - uses: actions/setup-python@v5
+      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1
         with:
-          python-version: "3.12"
-      - uses: actions/cache@v4
-        with:
-          path: .verify-cache
-          key: verify-${{ hashFiles('verify.toml', '**/strategies.toml') }}
-          restore-keys: verify-
+          persist-credentials: false
+      # Outside the checkout, where no commit can put anything; open to this job's user alone.
+      - id: place
+        run: |
+          install -d -m 0700 "$RUNNER_TEMP/verify-cache" "$RUNNER_TEMP/verify-report"
+          echo "cache=$RUNNER_TEMP/verify-cache" >> "$GITHUB_OUTPUT"
+          echo "report=$RUNNER_TEMP/verify-report" >> "$GITHUB_OUTPUT"
       # Where mps-verify comes from: a repository variable with the address of a wheel or of a git
       # repository. The public index has no package of this name.
-      - run: python -m pip install "mps-verify[embedded] @ $MPS_VERIFY"
+      - run: |
+          python -m venv "$RUNNER_TEMP/verify"
+          "$RUNNER_TEMP/verify/bin/pip" install --quiet "mps-verify[embedded] @ $MPS_VERIFY"
         env:
           MPS_VERIFY: ${{ vars.MPS_VERIFY }}
-      - run: verify gate --junit gate.xml --sarif gate.sarif
-        env:
-          VERIFY_CACHE_DIR: ${{ github.workspace }}/.verify-cache
-      - uses: github/codeql-action/upload-sarif@v3
-        # A pull request from a fork may not write security events.
-        if: always() && github.event_name == 'push' && hashFiles('gate.sarif') != ''
+      - uses: actions/cache/restore@55cc8345863c7cc4c66a329aec7e433d2d1c52a9 # v6.1.0
         with:
-          sarif_file: gate.sarif
-      - uses: actions/upload-artifact@v4
-        if: always()
+          path: ${{ steps.place.outputs.cache }}
+          key: verify-${{ runner.arch }}-${{ github.run_id }}-${{ github.run_attempt }}
+          restore-keys: verify-${{ runner.arch }}-
+      - id: gate
+        run: |
+          code=0
+          "$RUNNER_TEMP/verify/bin/verify" gate \\
+            --junit "$REPORT/gate.xml" --sarif "$REPORT/gate.sarif" || code=$?
+          echo "exit-code=$code" >> "$GITHUB_OUTPUT"
+          if [ -s "$REPORT/gate.sarif" ]; then echo "sarif=true" >> "$GITHUB_OUTPUT"; fi
+          exit "$code"
+        env:
+          REPORT: ${{ steps.place.outputs.report }}
+          VERIFY_CACHE_DIR: ${{ steps.place.outputs.cache }}
+          # Results of earlier runs are believed only if this secret of the repository sealed them
+          # (`openssl rand -hex 32` makes one); without it everything is computed again.
+          VERIFY_CACHE_KEY: ${{ secrets.VERIFY_CACHE_KEY }}
+      # After a red gate as well: what it has proved need not be proved again.
+      - uses: actions/cache/save@55cc8345863c7cc4c66a329aec7e433d2d1c52a9 # v6.1.0
+        if: ${{ !cancelled() && steps.gate.outputs.exit-code != '' }}
+        with:
+          path: ${{ steps.place.outputs.cache }}
+          key: verify-${{ runner.arch }}-${{ github.run_id }}-${{ github.run_attempt }}
+      - uses: github/codeql-action/upload-sarif@8aad20d150bbac5944a9f9d289da16a4b0d87c1e # v4.36.2
+        # A pull request from a fork, or of Dependabot, may not write security events.
+        if: >-
+          ${{ !cancelled() && steps.gate.outputs.sarif == 'true'
+          && github.actor != 'dependabot[bot]' && (github.event_name != 'pull_request'
+          || github.event.pull_request.head.repo.full_name == github.repository) }}
+        with:
+          sarif_file: ${{ steps.place.outputs.report }}/gate.sarif
+      - uses: actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0
+        if: ${{ !cancelled() && steps.gate.outputs.exit-code != '' }}
         with:
           name: verify-gate
-          path: gate.*
-          if-no-files-found: error
+          path: ${{ steps.place.outputs.report }}
 """
 
 _GITLAB: Final = """\
 # The locks of this repository's guard, proved on every push (written by `verify init`).
+# No cache: a job of any branch could write one that the next job reads.
 verify:
-  image: python:3.12
-  variables:
-    VERIFY_CACHE_DIR: "$CI_PROJECT_DIR/.verify-cache"
-  cache:
-    key: verify
-    paths: [.verify-cache]
+  image: python:3.12-bookworm
   script:
     # A CI/CD variable with the address of a wheel or of a git repository: the public index has no
     # package of this name.
