@@ -25,7 +25,7 @@ def _row(faults: list[str], races: int | None = 0) -> Row:
 
 def test_agreement_needs_no_words() -> None:
     line = compare("x", (), _row([]), VulkanRow("x", True))
-    assert (line.notes, line.verdict) == ((), Verdict.PROVED)
+    assert (line.notes, line.verdict) == ((), Verdict.AGREES)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_contradiction_is_refuted(lean: tuple[str, ...], row: Row, vulkan: Vul
 
 def test_a_missing_oracle_is_undetermined() -> None:
     vulkan = VulkanRow("x", True)
-    assert compare("x", (), _row([]), vulkan).verdict is Verdict.PROVED
+    assert compare("x", (), _row([]), vulkan).verdict is Verdict.AGREES
     assert compare("x", None, _row([]), vulkan).verdict is Verdict.UNDETERMINED
     assert compare("x", (), _row([], races=None), vulkan).verdict is Verdict.UNDETERMINED
     assert compare("x", (), _row([]), None).verdict is Verdict.UNDETERMINED
@@ -58,7 +58,7 @@ def test_differences_are_explained() -> None:
     assert any("nothing is ever NULL" in note for note in overlap.notes)
     order = compare("x", ("nullDeref",), _row(["nullDeref"]), vulkan)
     assert any("no race" in note for note in order.notes)
-    assert overlap.verdict is order.verdict is Verdict.PROVED
+    assert overlap.verdict is order.verdict is Verdict.AGREES
 
 
 @pytest.mark.slow

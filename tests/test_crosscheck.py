@@ -256,7 +256,7 @@ def test_the_command_says_what_agrees(capsys: pytest.CaptureFixture[str]) -> Non
     assert "rwLock" in capsys.readouterr().out
     assert cli.run([*arguments, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert answer["verdict"] == "PROVED"
+    assert answer["verdict"] == "AGREES"
     (row,) = answer["rows"]
     assert row["faults"] == ["encoderOverlap"]
     assert (row["edges"], row["replayed"], row["problems"]) == (None, None, [])

@@ -241,7 +241,7 @@ safe = {safe}
 @pytest.mark.parametrize(
     ("encode", "safe", "code", "word"),
     [
-        ("encoder exclusive", "true", 0, "agrees"),
+        ("encoder exclusive", "true", 0, "HOLDS WITHIN BOUNDS"),
         ("encoder shared", "true", 1, "REFUTED"),
         ("encoder shared", "false", 0, "encoderOverlap"),
         ("encoder exclusive", "false", 2, "no fault within the bounds"),

@@ -39,7 +39,12 @@ def honest(name: str, subject: Subject) -> Output:
     spec = str(subject.snapshot or resources.shipped_spec())
     names = [strategy.name for strategy in subject.spec.strategies]
     outputs: dict[str, Output] = {
-        "generate": {"files": subject.modules, "written": False, "changes": []},
+        "generate": {
+            "verdict": "PASSED",
+            "files": subject.modules,
+            "written": False,
+            "changes": [],
+        },
         "prove": {
             "verdict": "PROVED",
             "spec": spec,
@@ -70,7 +75,7 @@ def honest(name: str, subject: Subject) -> Output:
             "errors": [],
         },
         "explore": {
-            "verdict": "PROVED",
+            "verdict": "HOLDS WITHIN BOUNDS",
             "threads": subject.policy.threads,
             "encoders": subject.policy.encoders,
             "rows": [
@@ -80,13 +85,14 @@ def honest(name: str, subject: Subject) -> Output:
                     "faults": [],
                     "states": 99,
                     "complete": True,
-                    "verdict": "PROVED",
-                    "reason": "within the bounds",
+                    "verdict": "HOLDS WITHIN BOUNDS",
+                    "reason": "as claimed",
                 }
                 for strategy in names
             ],
         },
         "stress": {
+            "verdict": "AGREES",
             "driver": "fake",
             "seed": subject.policy.seed,
             "threads": subject.policy.clients,
@@ -106,7 +112,7 @@ def honest(name: str, subject: Subject) -> Output:
             ],
         },
         "mutate": {
-            "verdict": "PROVED",
+            "verdict": "PASSED",
             "exit_code": 0,
             "spec": spec,
             "quick": True,
@@ -212,9 +218,16 @@ ALL = {"prove", "explore", "stress", "mutate"}
 
 def test_an_honest_gate_is_green(gate: Gate, fakes: Fakes) -> None:
     code, result = gate()
-    assert (code, result["verdict"]) == (0, "PROVED")
+    # Each stage says its own word, and the whole no more than all of them.
+    assert (code, result["verdict"]) == (0, "PASSED")
     assert set(fakes.runs) == ALL
-    assert all(stage_of(result, name)["verdict"] == "PROVED" for name in ALL | {"require"})
+    assert {name: stage_of(result, name)["verdict"] for name in ALL | {"require"}} == {
+        "prove": "PROVED",
+        "explore": "HOLDS WITHIN BOUNDS",
+        "stress": "AGREES",
+        "mutate": "PASSED",
+        "require": "PROVED",
+    }
     # What is off is no pass: it has no verdict.
     generate = stage_of(result, "generate")
     assert generate["verdict"] is None
@@ -244,6 +257,12 @@ def _twice(*path: str) -> Change:
     return change
 
 
+def _all_proved(output: Output) -> None:
+    """A search that says what only a theorem may say, all through."""
+    for part in (output, *output["rows"]):
+        part["verdict"] = "PROVED"
+
+
 ROW, CLAIM = ("strategies", 0), ("strategies", 0, "claims", 0)
 
 
@@ -264,6 +283,11 @@ ROW, CLAIM = ("strategies", 0), ("strategies", 0, "claims", 0)
         ("prove", _set(*CLAIM, "axioms", to=["propext", "sorryAx"]), "does not allow sorryAx"),
         ("prove", _set("errors", to=["the audit found a hole"]), "its claims say ERROR"),
         ("prove", lambda output: output.pop("restated"), "restated is missing"),
+        ("explore", _set("verdict", to="PROVED"), "its rows say HOLDS"),
+        ("explore", _set("rows", 0, "verdict", to="PROVED"), "its rows say PROVED"),
+        ("explore", _all_proved, "not its word"),
+        ("stress", _set("verdict", to="PROVED"), "its strategies say AGREES"),
+        ("mutate", _set("verdict", to="PROVED"), "its mutants say PASSED"),
         ("explore", _set("rows", to=[]), "0 strategies, the spec 1"),
         ("explore", _set("rows", 0, "states", to=0), "nothing was tried"),
         ("explore", _set("rows", 0, "complete", to=False), "in a part of the states"),
@@ -1034,7 +1058,7 @@ def test_what_a_person_sees(
     assert cli.run(["gate", "--verbose"]) == 0
     printed = capsys.readouterr()
     assert "prove: started" in printed.err
-    assert "PROVED: stress: mine behaves as claimed: safe" in printed.out
+    assert "AGREES: stress: mine behaves as claimed: safe" in printed.out
 
 
 def test_every_stage_is_a_command() -> None:

@@ -155,9 +155,9 @@ def test_of_two_sides_nobody_stands_alone() -> None:
 
 def test_killed_equivalent_survivor_open() -> None:
     killed = compare("m", "scheme", "g", "c", said(True, True, True))
-    assert (killed.verdict, killed.equivalent) == (Verdict.PROVED, False)
+    assert (killed.verdict, killed.equivalent) == (Verdict.PASSED, False)
     equivalent = compare("m", "scheme", "g", "c", said(False, False, False))
-    assert (equivalent.verdict, equivalent.equivalent) == (Verdict.PROVED, True)
+    assert (equivalent.verdict, equivalent.equivalent) == (Verdict.PASSED, True)
     # The native run is a search of all states, too; a proof is none.
     assert compare("m", "scheme", "g", "c", said(False, None, False)).equivalent is True
     survivor = compare("m", "scheme", "g", "c", said(False, None, None))
@@ -166,7 +166,7 @@ def test_killed_equivalent_survivor_open() -> None:
     assert survivor.open.startswith("survives (lean)")
     # A proof that fails shows no difference by itself, but the other way round it would.
     script = compare("m", "rule", "g", "c", said(True, False, False))
-    assert (script.verdict, script.equivalent) == (Verdict.PROVED, True)
+    assert (script.verdict, script.equivalent) == (Verdict.PASSED, True)
     assert compare("m", "rule", "g", "c", said(False, True, True)).verdict is Verdict.REFUTED
     undecided = compare(
         "m", "scheme", "g", "c", {**said(None, True, True), "lean": Judgement(None, "?")}
@@ -221,7 +221,7 @@ def assert_alone(side: str, report: campaign.Report) -> str:
 @needs_compiler
 def test_the_sides_agree(engine: EmbeddedEngine) -> None:
     report = judge(SHIPPED, [SHARED], engine=engine)
-    assert report.verdict is Verdict.PROVED, report.findings
+    assert report.verdict is Verdict.PASSED, report.findings
     assert report.total().killed == dict.fromkeys(campaign.SIDES, 1)
     assert report.total().kill_rate == 1.0
 
@@ -254,7 +254,7 @@ def test_a_bug_in_the_guard_and_a_changed_rule(engine: EmbeddedEngine, tmp_path:
     assert_alone("native", judge(SHIPPED, [SHARED], engine=engine, source=source))
     # The same bug on every side is a mutant, and every side kills it.
     report = judge(SHIPPED, [], [rule], engine=engine, strategies=[SHIPPED.strategy("rwLock")])
-    assert report.verdict is Verdict.PROVED, report.findings
+    assert report.verdict is Verdict.PASSED, report.findings
     (row,) = report.rows
     assert row.equivalent is False
     assert {side: j.killed for side, j in row.sides.items()} == dict.fromkeys(campaign.SIDES, True)
@@ -267,7 +267,7 @@ def test_a_changed_criterion_is_held_against_what_was_seen(engine: EmbeddedEngin
         SHIPPED, [], [rule], engine=engine, strategies=chosen, sides=("lean", "explorer")
     )
     (row,) = report.rows
-    assert row.verdict is Verdict.PROVED
+    assert row.verdict is Verdict.PASSED
     assert row.sides["explorer"] == Judgement(True, "noRetain: seen deadDispatch")
 
 
@@ -350,7 +350,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["mutate", "--strategy", "globalMutex", "--only", "spec", "--quick", "--seed", "3"]
     assert cli.run([*arguments, "--sides", "explorer", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["verdict"] == "PROVED"
+    assert result["verdict"] == "PASSED"
     assert result["exit_code"] == 0
     assert result["sides"]["native"]["state"] == "not asked"
     assert (
@@ -402,7 +402,7 @@ def test_every_mutant_is_killed_by_all_three(
     with capsys.disabled():
         show(report, equivalent=True)
     assert report.findings == []
-    assert report.verdict is Verdict.PROVED
+    assert report.verdict is Verdict.PASSED
     assert {name: side.state for name, side in report.sides.items()} == dict.fromkeys(
         campaign.SIDES, "asked"
     )

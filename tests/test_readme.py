@@ -151,7 +151,7 @@ def test_the_headline_claims_are_among_the_hand_written_ones() -> None:
 
 def test_exit_codes() -> None:
     rows = table_below(README, "The exit code speaks of the claims")
-    shown = {verdict: int(code) for code, verdict, _ in rows}
+    shown = {word: int(code) for code, word, _ in rows}
     assert shown == {verdict.value: verdict.exit_code for verdict in Verdict}
 
 

@@ -70,7 +70,7 @@ def exploration() -> Data:
     rows = [
         explore_cli.Row(
             SPEC.strategy(name), SPEC.environments["default"], frozenset(faults), 77, 99, True,
-            False, None, Verdict.PROVED, "within the bounds",
+            False, None, Verdict.HOLDS, "as claimed",
         )
         for name, faults in FAULTS.items()
     ]  # fmt: skip
@@ -296,6 +296,20 @@ def test_nothing_recorded(tmp_path: Path) -> None:
     command.html(report)
 
 
+def test_results_from_before_the_words_are_read_as_their_own(results: Path) -> None:
+    """Every command said PROVED once; the page says of each what it is."""
+    change(results, "explore", lambda d: [x.update(verdict="PROVED") for x in (d, *d["rows"])])
+    change(results, "bench-scaling", of("verdict", "PROVED"))
+    report = made(results)
+    assert report.alerts == []
+    assert Text(command.html(report)).seen.count("HOLDS WITHIN BOUNDS") == 1
+    (found,) = records.load([results]).of(records.Exploration)
+    assert {found.verdict, *(row.verdict for row in found.rows)} == {Verdict.HOLDS}
+    change(results, "prove", of("verdict", "AGREES"))
+    with pytest.raises(VerifyError, match="it states AGREES, which is not its word"):
+        made(results)
+
+
 # --- What is not as claimed -----------------------------------------------------------------------
 
 
@@ -440,7 +454,7 @@ def test_command_that_could_not_run_is_undetermined(results: Path) -> None:
         (
             "explore",
             of("verdict", "REFUTED"),
-            "it states the verdict REFUTED, its parts say PROVED",
+            "it states the verdict REFUTED, its parts say HOLDS WITHIN BOUNDS",
         ),
         ("stress-vulkan", of("exit_code", 2), "it states exit code 2, its parts say 0"),
         ("compare", of("exit_code", 1), "it states exit code 1, its parts say 0"),

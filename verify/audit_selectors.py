@@ -247,14 +247,14 @@ def audit(spec: specs.Spec, source: Path | None = None) -> list[Finding]:
 
 
 def verdict_of(findings: list[Finding]) -> Verdict:
-    """PROVED if every method of every driver class goes through the guard.
+    """PASSED if every method of every driver class goes through the guard.
 
     No class found is UNDETERMINED: nothing was looked at.
     """
     if not any(f.state == "intercepted" for f in findings):
         return Verdict.UNDETERMINED
     missed = any(f.state == "not intercepted" for f in findings)
-    return Verdict.REFUTED if missed else Verdict.PROVED
+    return Verdict.REFUTED if missed else Verdict.PASSED
 
 
 @click.command("audit")
@@ -280,7 +280,7 @@ def command(
         path = resources.root() / "native" / TABLE
         native.write_file(path, render(selectors(generate)))
         click.echo(f"{path}: written")
-        return Verdict.PROVED
+        return Verdict.PASSED
     findings = audit(loaded)
     verdict = verdict_of(findings)
     classes = sorted({f.class_name for f in findings})
@@ -294,6 +294,7 @@ def command(
     if json_output:
         print_json(
             {
+                "verdict": verdict.value,
                 "exit_code": verdict.exit_code,
                 "classes": {
                     name: dict(zip(_STATES, numbers, strict=True))

@@ -1,8 +1,8 @@
 """The command line: `verify COMMAND`.
 
-Exit codes: 0 every claim proved, 1 one refuted, 2 undetermined, 3 error (usage errors and
-uncaught exceptions too), 130 interrupted.  A command returns a `Verdict`, an exit code, or None
-for 0; nothing but `run` turns that into the exit code of the process.
+Exit codes: 0 all as claimed, 1 a claim refuted, 2 undetermined, 3 error (usage errors and uncaught
+exceptions too), 130 interrupted.  A command returns a `Verdict`, an exit code, or None for 0;
+nothing but `run` turns that into the exit code of the process.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 every claim proved, 1 a claim refuted, 2 undetermined, 3 error.",
+    epilog="Exit codes: 0 all as claimed, 1 a claim refuted, 2 undetermined, 3 error.",
 )
 @click.option(
     "--version",

@@ -50,7 +50,7 @@ class Line:
         if any(note.startswith("CONFLICT") for note in self.notes):
             return Verdict.REFUTED
         missing = self.lean is None or self.races is None or self.vulkan is None
-        return Verdict.UNDETERMINED if missing else Verdict.PROVED
+        return Verdict.UNDETERMINED if missing else Verdict.AGREES
 
 
 def compare(name: str, lean: tuple[str, ...] | None, stress: Row, vulkan: VulkanRow | None) -> Line:
@@ -133,7 +133,12 @@ def command(spec: Path | None, seconds: float, json_output: bool, quiet: bool) -
     verdict = combine(line.verdict for line in lines)
     if json_output:
         rows = [asdict(line) for line in lines]
-        print_json({"exit_code": verdict.exit_code, "no_vulkan": no_vulkan, "strategies": rows})
+        print_json(
+            {
+                "verdict": verdict.value, "exit_code": verdict.exit_code,
+                "no_vulkan": no_vulkan, "strategies": rows,
+            }
+        )  # fmt: skip
         return verdict
     table(
         ["strategy", "proved (exact)", "schedules and free runs", "races", "Vulkan", "differences"],

@@ -35,7 +35,7 @@ from verify.lockstep import DivergenceError, Lockstep, Memo, describe_event
 from verify.semantics import CRASHING, Bounds, Event, Model
 from verify.spec import KINDS, Environment, Spec, Strategy
 from verify.trace import Recorded, Trace
-from verify.verdict import Verdict, combine
+from verify.verdict import Verdict, agreement, combine
 
 Sizes: TypeAlias = tuple[int, int, int]
 """Numbers of threads, encoders and blocks."""
@@ -330,8 +330,8 @@ class Row:
 
     @property
     def verdict(self) -> Verdict:
-        """PROVED if nothing differed."""
-        return Verdict.REFUTED if self.problems else Verdict.PROVED
+        """AGREES if nothing differed."""
+        return agreement(not self.problems)
 
 
 def cross_check(
@@ -419,9 +419,7 @@ def command(
                     loaded, strategy, env, edges=not quick, runs=runs, seed=seed, engine=lean
                 )
             )
-    verdict = combine(
-        [*(row.verdict for row in rows), Verdict.UNDETERMINED if missing else Verdict.PROVED]
-    )
+    verdict = combine([*(row.verdict for row in rows), *([Verdict.UNDETERMINED] * bool(missing))])
     if json_output:
         render.print_json(
             {"verdict": verdict.value, "missing": missing, "rows": [_json(row) for row in rows]}

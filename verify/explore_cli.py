@@ -21,7 +21,7 @@ from verify.native import write_file
 from verify.semantics import Bounds
 from verify.spec import FAULTS, Environment, Spec, Strategy, load
 from verify.trace import Trace, dump, steps_text
-from verify.verdict import Verdict, combine
+from verify.verdict import Verdict, agreement, combine
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Row:
         strategy, environment: What was explored.
         faults, states, edges, complete, exhausted: As in `Exploration`; edges None: not counted.
         result: All of it, unless the engine was SPIN, which finds no shortest runs.
-        verdict: PROVED if the spec's claims agree with what was seen within the bounds, REFUTED
+        verdict: HOLDS if the spec's claims agree with what was seen within the bounds, REFUTED
             if they do not, UNDETERMINED if more would have to be seen; None without a claim.
         reason: What the verdict rests on.
     """
@@ -297,7 +297,7 @@ def _export(
             path = directory / f"{strategy.name}-{environment.name}-{number}.pml"
             write_file(path, promela.export(strategy.scheme, environment, bounds))
             click.echo(path)
-    return Verdict.PROVED
+    return Verdict.PASSED
 
 
 def _growth(file: Path, cells: list[tuple[Strategy, Environment]], how: _Options) -> Verdict:
@@ -309,7 +309,7 @@ def _growth(file: Path, cells: list[tuple[Strategy, Environment]], how: _Options
 
     agree = growth.write(file, *cells[0], how.limits, lambda text: progress(text, how.quiet))
     note(f"{file}: {'the engines agree' if agree else 'THE ENGINES DISAGREE'}")
-    return Verdict.PROVED if agree else Verdict.REFUTED
+    return agreement(agree)
 
 
 @contextlib.contextmanager
@@ -369,7 +369,7 @@ def _judged(row: Row) -> Row:
         elif claims.parallel and parallel is False:
             verdict, reason = Verdict.UNDETERMINED, "no overlap within the bounds"
         else:
-            verdict, reason = Verdict.PROVED, "within the bounds"
+            verdict, reason = Verdict.HOLDS, "as claimed"
     elif row.bound_hit:
         verdict, reason = Verdict.UNDETERMINED, "a bound was hit"
     values = {**row.__dict__, "verdict": verdict, "reason": reason}
@@ -377,8 +377,8 @@ def _judged(row: Row) -> Row:
 
 
 def _verdict(rows: list[Row]) -> Verdict:
-    """The verdict on all rows; without a claim there is nothing to disagree with."""
-    return combine([row.verdict or Verdict.PROVED for row in rows])
+    """The verdict on all rows that have one; without a claim nothing can hold, only pass."""
+    return combine([row.verdict for row in rows if row.verdict] or [Verdict.PASSED])
 
 
 def _faults(row: Row) -> list[str]:
@@ -389,13 +389,6 @@ def _counterexamples(row: Row) -> dict[str, Trace]:
     """The shortest runs that are known: memory may not have done for the search that finds them."""
     found = {} if row.result is None else row.result.counterexamples
     return {fault: run for fault, run in found.items() if run.events}
-
-
-_WORDS = {
-    Verdict.PROVED: "agrees",
-    Verdict.REFUTED: "REFUTED",
-    Verdict.UNDETERMINED: "UNDETERMINED",
-}
 
 
 def _print(rows: list[Row], how: _Options, steps: bool) -> None:
@@ -411,7 +404,7 @@ def _print(rows: list[Row], how: _Options, steps: bool) -> None:
                 None if row.result is None else row.result.parallel is not None,
                 f"{row.states:,}",
                 None if row.edges is None else f"{row.edges:,}",
-                None if row.verdict is None else f"{_WORDS[row.verdict]} ({row.reason})",
+                None if row.verdict is None else f"{row.verdict} ({row.reason})",
             )
             for row in rows
         ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from verify.verdict import Verdict
+from verify.verdict import Verdict, agreement
 
 
 @dataclass
@@ -26,15 +26,8 @@ class Findings:
 
     @property
     def verdict(self) -> Verdict:
-        """For the exit code."""
-        if self.agrees is None:
-            return Verdict.UNDETERMINED
-        return Verdict.PROVED if self.agrees else Verdict.REFUTED
-
-    @property
-    def word(self) -> str:
-        """For the table."""
-        return {True: "agrees", False: "DISAGREES", None: "undetermined"}[self.agrees]
+        """For the table and the exit code."""
+        return agreement(self.agrees)
 
     def judge(self, wrong: Iterable[str], undecided: Iterable[str]) -> None:
         """Set the result: what is wrong outweighs what is undecided."""

@@ -17,7 +17,7 @@ from verify.errors import VerifyError
 from verify.native import Session, StepResult
 from verify.semantics import CRASHING, FAULT_RULES, Bounds, Event, FaultAt, Model, State
 from verify.spec import Spec
-from verify.verdict import Verdict
+from verify.verdict import Verdict, agreement
 
 FORMAT = "mps-verify counterexample 1"
 RUN = "run"
@@ -356,7 +356,7 @@ def replay(
     """Run a saved counterexample again, on the native side and the model.
 
     Returns:
-        PROVED if it shows what it says, REFUTED if not; the counterexample; what happened, line
+        AGREES if it shows what it says, REFUTED if not; the counterexample; what happened, line
         by line; and the native events with the fault that they end in.
 
     Raises:
@@ -398,7 +398,7 @@ def replay(
             lines += [f"native: {line}" for line in describe(session.state())]
         elif events:
             shown.add(RUN)
-    verdict = Verdict.PROVED if example.shows in shown else Verdict.REFUTED
+    verdict = agreement(example.shows in shown)
     return verdict, example, lines, run
 
 

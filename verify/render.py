@@ -17,12 +17,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_STYLES = {
-    "PROVED": "green",
-    "REFUTED": "bold red",
-    "UNDETERMINED": "yellow",
-    "ERROR": "bold red",
+from verify.verdict import Verdict
+
+_BAD_STYLES = {
+    Verdict.REFUTED: "bold red",
+    Verdict.UNDETERMINED: "yellow",
+    Verdict.ERROR: "bold red",
 }
+_STYLES = {verdict.value: _BAD_STYLES.get(verdict, "green") for verdict in Verdict}
 _FILE_WIDTH = 200
 """Columns for output that goes to a file or a log, where folded names cannot be searched for."""
 

@@ -525,7 +525,7 @@ def _print_run(
     print_json(
         {
             "driver": driver, "seed": seed, "threads": threads, "budget": budget,
-            "exit_code": verdict.exit_code, "strategies": list(rows),
+            "verdict": verdict.value, "exit_code": verdict.exit_code, "strategies": list(rows),
         }
     )  # fmt: skip
 
@@ -567,7 +567,7 @@ def _show(rows: Sequence[Row], runner: FakeDriver) -> None:
                 row.scheduled.deadlocks, f"{row.campaign.events:,}", f"{row.recorded.events:,}",
                 f"{row.free.operations:,}",
                 sum(row.free.faults.values()), races, sum(row.control_free.faults.values()),
-                row.word,
+                row.verdict,
             ]
         )  # fmt: skip
     table(
@@ -638,14 +638,15 @@ def _replay(path: Path, spec: Spec, trace_file: Path | None, json_output: bool) 
         print_json(
             {
                 **example.json(),
-                "reproduced": verdict is Verdict.PROVED,
+                "verdict": verdict.value,
+                "reproduced": verdict.good,
                 "events": [event.json() for event in run.events],
                 "lines": lines,
             }
         )
     else:
         steps(f"{example.strategy}, {example.environment}, {example.bounds}", lines)
-        said = "shown again" if verdict is Verdict.PROVED else "NOT shown"
+        said = "shown again" if verdict.good else "NOT shown"
         click.echo(f"{example.shows}: {said}")
     return verdict
 
@@ -667,7 +668,7 @@ def _vulkan(
             [
                 row.strategy, "safe" if row.claim_safe else "unsafe",
                 f"{row.own_pools.operations:,}", row.own_pools, row.one_pool, row.control,
-                row.word,
+                row.verdict,
             ]
             for row in rows
         ],
@@ -697,7 +698,7 @@ def _metal(
         [
             [
                 row.strategy, "safe" if row.claim_safe else "unsafe", row.intercepted,
-                f"{row.operations:,}", row.plain, row.debug_layer, row.control, row.word,
+                f"{row.operations:,}", row.plain, row.debug_layer, row.control, row.verdict,
             ]
             for row in rows
         ],

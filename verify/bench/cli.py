@@ -216,7 +216,7 @@ def _bench(
     for result in results if baseline is not None and against is not None else ():
         found = record.compare(result, baseline or [], against or Path(), tolerance)
         regressions.append((result, found))
-        verdicts.append(Verdict.REFUTED if found.slower else Verdict.PROVED)
+        verdicts.append(Verdict.REFUTED if found.slower else Verdict.PASSED)
     verdict = combine(verdicts)
     if output is not None:
         record.write(results, output)
@@ -254,7 +254,7 @@ def _verdict(result: dict[str, Any]) -> Verdict:
     bad = [check["name"] for check in result["checks"] if not check["ok"]]
     if any(name.startswith("outputs") for name in bad):
         return Verdict.REFUTED
-    return Verdict.UNDETERMINED if bad else Verdict.PROVED
+    return Verdict.UNDETERMINED if bad else Verdict.PASSED
 
 
 def _plan(

@@ -356,7 +356,7 @@ def _print(result: Result, quiet: bool, verbose: bool) -> None:
     def cells(stage: Stage) -> tuple[Any, ...]:
         if stage.verdict is None:
             return (stage.name, "off", "", "", stage.off)
-        good = sum(check.verdict is Verdict.PROVED for check in stage.checks)
+        good = sum(check.verdict.good for check in stage.checks)
         time_taken = "reused" if stage.cached else f"{stage.seconds:.1f} s"
         return (
             stage.name, stage.verdict, f"{good} of {len(stage.checks)}", time_taken, stage.command
@@ -372,10 +372,10 @@ def _print(result: Result, quiet: bool, verbose: bool) -> None:
 
 
 def _print_checks(stage: Stage, verbose: bool) -> None:
-    """What is not PROVED, with its run; several for the same reason in one line."""
+    """What is not good, with its run; several for the same reason in one line."""
     alike: dict[tuple[Verdict, str], list[Check]] = {}
     for check in stage.checks:
-        if check.verdict is not Verdict.PROVED:
+        if not check.verdict.good:
             alike.setdefault((check.verdict, check.reason), []).append(check)
         elif verbose:
             render.note(f"{check.verdict}: {stage.name}: {check.name}")

@@ -1,6 +1,6 @@
 """The gate's result as SARIF 2.1.0 (OASIS), for code scanning.
 
-Whatever is not PROVED is a result at its strategy's line of the spec; a counterexample is a code
+Whatever is not good is a result at its strategy's line of the spec; a counterexample is a code
 flow whose steps point at the lines with the locks of the operation that takes them.
 """
 
@@ -87,7 +87,7 @@ def report(result: Result) -> str:
         },
         "invocations": [
             {
-                "executionSuccessful": result.verdict in (Verdict.PROVED, Verdict.REFUTED),
+                "executionSuccessful": result.verdict.good or result.verdict is Verdict.REFUTED,
                 "exitCode": result.verdict.exit_code,
             }
         ],
@@ -95,7 +95,7 @@ def report(result: Result) -> str:
             _result(stage, check, lines)
             for stage in _reported(result)
             for check in stage.checks
-            if check.verdict is not Verdict.PROVED
+            if not check.verdict.good
         ],
         "columnKind": "unicodeCodePoints",
     }

@@ -27,9 +27,19 @@ from verify import resources
 from verify.claims import Claim
 from verify.gating.policy import Policy
 from verify.spec import Spec
-from verify.verdict import Verdict, combine
+from verify.verdict import Verdict, agreement, combine
 
 _COMPLETE: Final = "_VERIFY_COMPLETE"
+
+WORDS: Final = {
+    "generate": Verdict.PASSED,
+    "prove": Verdict.PROVED,
+    "explore": Verdict.HOLDS,
+    "stress": Verdict.AGREES,
+    "mutate": Verdict.PASSED,
+}
+"""What each stage says if all is well: PROVED is for theorems."""
+
 _PACKAGE: Final = Path(resources.__file__).resolve().parent
 
 
@@ -41,7 +51,7 @@ class Check:
         name: What was claimed or tried, in words.
         verdict: What became of it.
         strategy: The one that it is about; None if it is about the whole.
-        reason: Why it is not PROVED.
+        reason: Why it is not good.
         steps: A counterexample, in words.
     """
 
@@ -292,7 +302,9 @@ def judge(name: str, subject: Subject, ran: Ran, cached: bool = False) -> Stage:
     try:
         data = _object(ran, subject.policy.limits[name])
         checks = _refused(data) or _READERS[name](data, subject)
-        said = _said(data, checks)
+        said = _word(data)
+        if said.good and said is not WORDS[name]:
+            raise Inconsistent(f"its output says {said}, which is not its word ({WORDS[name]})")
         if said.exit_code != ran.code:
             raise Inconsistent(f"its output says {said}, its exit code is {ran.code}")
         checks = _within(checks, data, subject) if name == "prove" else checks
@@ -301,11 +313,6 @@ def judge(name: str, subject: Subject, ran: Ran, cached: bool = False) -> Stage:
         reason = str(error) + (f"; it wrote: {last[0][:200]}" if last else "")
         return replace(stage, checks=(Check(f"verify {name}", Verdict.ERROR, reason=reason),))
     return replace(stage, checks=tuple(checks), output=ran.stdout.decode())
-
-
-def _said(data: dict[str, Any], checks: Sequence[Check]) -> Verdict:
-    """The verdict in an output, or what follows from its parts if the command prints none."""
-    return _word(data) if "verdict" in data else combine(check.verdict for check in checks)
 
 
 def _shown(path: Path) -> Path:
@@ -412,10 +419,12 @@ def _generate(data: dict[str, Any], subject: Subject) -> list[Check]:
     if _get(data, "written", bool):
         raise Inconsistent("it wrote the modules instead of comparing them")
     changes = _objects(data, "changes")
+    if (said := _word(data)).good == bool(changes):
+        raise Inconsistent(f"its verdict is {said}, with {len(changes)} modules that differ")
     return [
         Check(_get(row, "file", str), Verdict.REFUTED, reason="drifted; run `verify generate`")
         for row in changes
-    ] or [Check(f"{subject.modules} modules are as generated", Verdict.PROVED)]
+    ] or [Check(f"{subject.modules} modules are as generated", Verdict.PASSED)]
 
 
 def _prove(data: dict[str, Any], subject: Subject) -> list[Check]:
@@ -495,16 +504,17 @@ def _explore(data: dict[str, Any], subject: Subject) -> list[Check]:
     rows = _objects(data, "rows")
     _same_names(rows, subject)
     said = [
-        _word(row) if _get(row, "verdict", (str, type(None))) is not None else Verdict.PROVED
+        _word(row) if _get(row, "verdict", (str, type(None))) is not None else Verdict.PASSED
         for row in rows
     ]
-    if _word(data) is not combine(said):
-        raise Inconsistent(f"its verdict is {_word(data)}, its rows say {combine(said)}")
+    judged = [verdict for row, verdict in zip(rows, said, strict=True) if row["verdict"]]
+    if _word(data) is not combine(judged or said):
+        raise Inconsistent(f"its verdict is {_word(data)}, its rows say {combine(judged or said)}")
     for row in rows:
         _equal("the environment", _get(row, "environment", str), "default")
         _at_least(1, row, "states", f"{row['strategy']}: ")
         safe = subject.spec.strategy(row["strategy"]).claims.safe
-        if safe and row["verdict"] == Verdict.PROVED.value and not _get(row, "complete", bool):
+        if safe and row["verdict"] == Verdict.HOLDS.value and not _get(row, "complete", bool):
             raise Inconsistent(f"{row['strategy']}: no fault in a part of the states")
     bounds = f"{subject.policy.threads} threads, {subject.policy.encoders} encoders"
     return [
@@ -520,7 +530,7 @@ def _explored(row: dict[str, Any], verdict: Verdict, bounds: str, subject: Subje
         # for safe, and the gate judges one spec.
         verdict, reason = Verdict.REFUTED, "claimed safe"
     text = f"{name} within {bounds}: {', '.join(map(str, faults)) or 'no fault'}"
-    return Check(text, verdict, name, "" if verdict is Verdict.PROVED else reason)
+    return Check(text, verdict, name, "" if verdict.good else reason)
 
 
 def _stress(data: dict[str, Any], subject: Subject) -> list[Check]:
@@ -533,6 +543,8 @@ def _stress(data: dict[str, Any], subject: Subject) -> list[Check]:
     checks = [_stressed(row) for row in rows]
     found = combine(check.verdict for check in checks)
     _equal("the exit code", _get(data, "exit_code", int), found.exit_code)
+    if (said := _word(data)) is not found:
+        raise Inconsistent(f"its verdict is {said}, its strategies say {found}")
     return checks
 
 
@@ -547,10 +559,9 @@ def _stressed(row: dict[str, Any]) -> Check:
         _at_least(1, _get(row, "campaign", dict), "runs", f"{name}: campaign ")
         _at_least(1, _get(row, "free", dict), "operations", f"{name}: free ")
         _at_least(1, _get(row, "control", dict), "schedules", f"{name}: control ")
-    verdict = {True: Verdict.PROVED, False: Verdict.REFUTED, None: Verdict.UNDETERMINED}[agrees]
     return Check(
         f"{name} behaves as claimed: {_get(row, 'claim', str)}",
-        verdict,
+        agreement(agrees),
         name,
         "; ".join(map(str, reasons)) or ("" if agrees else "no reason is given"),
     )
@@ -576,8 +587,8 @@ def _mutate(data: dict[str, Any], subject: Subject) -> list[Check]:
         Check(
             f"{group}: {len(verdicts)} mutants",
             combine(verdicts),
-            reason=f"{sum(v is not Verdict.PROVED for v in verdicts)} survive or are undecided"
-            if combine(verdicts) is not Verdict.PROVED
+            reason=f"{sum(not v.good for v in verdicts)} survive or are undecided"
+            if not combine(verdicts).good
             else "",
         )
         for group, verdicts in groups.items()
@@ -588,7 +599,7 @@ def _mutate(data: dict[str, Any], subject: Subject) -> list[Check]:
         for finding in _get(data, "findings", list)
     ]
     said, found = _word(data), combine(check.verdict for check in checks)
-    if said is Verdict.PROVED and not any(row["equivalent"] is False for row in rows):
+    if said.good and not any(row["equivalent"] is False for row in rows):
         raise Inconsistent("it killed no mutant")
     if said is not found:
         raise Inconsistent(f"its verdict is {said}, its mutants say {found}")
@@ -603,10 +614,10 @@ def _mutant(row: dict[str, Any], asked: Sequence[str]) -> Verdict:
         return Verdict.UNDETERMINED
     killed = [_get(row["sides"][name], "killed", (bool, type(None))) for name in asked]
     if equivalent:
-        return Verdict.PROVED
+        return Verdict.PASSED
     if not killed or None in killed:
         return Verdict.UNDETERMINED
-    return Verdict.PROVED if all(killed) else Verdict.REFUTED
+    return Verdict.PASSED if all(killed) else Verdict.REFUTED
 
 
 _READERS: Final[Mapping[str, Callable[[dict[str, Any], Subject], list[Check]]]] = {

@@ -2,7 +2,7 @@
 
 An entry is a claim about the past that a gate would repeat, so it is believed in one case only: it
 was written by this program for exactly these inputs, it is whole, and its output still passes the
-examination of a fresh one (`stages.judge`).  Only PROVED results are kept.  Times of files play no
+examination of a fresh one (`stages.judge`).  Only good results are kept.  Times of files play no
 part.  Whoever can write the user's cache can write the user's Python environment as well.
 """
 
@@ -28,7 +28,6 @@ from verify.engines import leanlib
 from verify.errors import VerifyError
 from verify.gating import stages
 from verify.gating.stages import Ran, Stage, Subject
-from verify.verdict import Verdict
 
 RECIPE: Final = 1
 """Part of every key: raise it when what an entry means changes."""
@@ -74,7 +73,7 @@ class Store:
         return stage if _worth_keeping(stage) else None
 
     def put(self, stage: Stage, inputs: Mapping[str, str]) -> None:
-        """Keep a stage that is PROVED; any other is not kept.
+        """Keep a stage that is good; any other is not kept.
 
         Raises:
             OSError: The directory cannot be written.
@@ -120,7 +119,7 @@ class Store:
 
 
 def _worth_keeping(stage: Stage) -> bool:
-    return stage.verdict is Verdict.PROVED and bool(stage.output)
+    return stage.verdict is not None and stage.verdict.good and bool(stage.output)
 
 
 def _place(name: str, snapshot: Path) -> dict[str, str]:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from verify.gating.stages import Stage
 from verify.render import printable
-from verify.verdict import Verdict
 
 if TYPE_CHECKING:
     from verify.gating.command import Result
 
 
 def markdown(result: Result) -> str:
-    """A heading with the verdict, a table of the stages, and what is not PROVED with its runs.
+    """A heading with the verdict, a table of the stages, and what is not good with its runs.
 
     Args:
         result: Of the gate.
@@ -24,7 +23,7 @@ def markdown(result: Result) -> str:
     lines += ["| --- | --- | --- | --- |", *(_row(stage) for stage in result.stages), ""]
     for stage in result.stages:
         for check in stage.checks:
-            if check.verdict is Verdict.PROVED:
+            if check.verdict.good:
                 continue
             text = f"{stage.name}: {check.name}: {check.reason}"
             lines.append(f"- **{check.verdict}** {_plain(text)}")
@@ -39,7 +38,7 @@ def markdown(result: Result) -> str:
 def _row(stage: Stage) -> str:
     if stage.verdict is None:
         return f"| {stage.name} | off | | {_plain(stage.off)} |"
-    good = sum(check.verdict is Verdict.PROVED for check in stage.checks)
+    good = sum(check.verdict.good for check in stage.checks)
     time = "reused" if stage.cached else f"{stage.seconds:.1f} s"
     return f"| {stage.name} | {stage.verdict} | {good} of {len(stage.checks)} | {time} |"
 

@@ -78,10 +78,10 @@ class Row:
 
     @property
     def verdict(self) -> Verdict:
-        """REFUTED with a finding, UNDETERMINED if open."""
+        """REFUTED with a finding, UNDETERMINED if open, else PASSED."""
         if self.finding is not None:
             return Verdict.REFUTED
-        return Verdict.PROVED if self.open is None else Verdict.UNDETERMINED
+        return Verdict.PASSED if self.open is None else Verdict.UNDETERMINED
 
     def json(self) -> dict[str, Any]:
         """The row as `--json` prints it."""
@@ -177,7 +177,7 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """PROVED if every side kills every mutant that is not equivalent."""
+        """PASSED if every side kills every mutant that is not equivalent."""
         verdicts = [row.verdict for row in (*self.originals, *self.rows)]
         verdicts += [Verdict.UNDETERMINED for s in self.sides.values() if s.state == "missing"]
         if not self.rows:
@@ -222,7 +222,7 @@ def _group(name: str, rows: Sequence[Row]) -> Group:
     different = [row for row in rows if row.equivalent is not True]
     asked = dict.fromkeys(side for row in rows for side in row.sides)
     killed = {side: sum(_kills(row, side) for row in different) for side in asked}
-    by_all = [row for row in different if row.verdict is Verdict.PROVED]
+    by_all = [row for row in different if row.verdict.good]
     return Group(name, len(rows), len(rows) - len(different), killed, len(by_all))
 
 

@@ -20,7 +20,6 @@ from verify.reporting.blocks import (
 )
 from verify.reporting.plots import MOST, Dots, Limit, Plot, Point, Series, quantity
 from verify.reporting.records import Bench, Benches, Interval, Measured, Records
-from verify.verdict import Verdict
 
 _UNGUARDED = "unguarded"
 _WIDE = 0.25
@@ -507,9 +506,7 @@ def _common(bench: Bench) -> list[Block]:
          Cell(check.text)]
         for check in bench.checks
     ]  # fmt: skip
-    title = (
-        "All checks of this run hold" if bench.verdict is Verdict.PROVED else "Checks of this run"
-    )
+    title = "All checks of this run hold" if bench.verdict.good else "Checks of this run"
     table = Table(["check", "result", "found"], checks)
     method = Table(["method", "value"], [[Cell(k), Cell(str(v))] for k, v in bench.method.items()])
     blocks.append(Folded(f"{title}; method", [table, method]))

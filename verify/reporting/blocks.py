@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from verify.reporting.plots import Dots, Plot
-from verify.reporting.records import agreement
 from verify.spec import FAULTS
-from verify.verdict import Verdict
+from verify.verdict import Verdict, agreement
 
 LETTERS = dict(zip(FAULTS, "NSUDLWOX", strict=True))
 """One letter for each fault: null, stale, uninitialised, double, lost, write, overlap, dead (X)."""
@@ -149,7 +148,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Alert:
-    """Something that is not PROVED or in agreement: shown before everything else."""
+    """Something that is not as claimed: shown before everything else."""
 
     verdict: Verdict
     where: str
@@ -196,20 +195,10 @@ class Page:
         """How the verdict looks."""
         return mood(self.verdict)
 
-    @property
-    def word(self) -> str:
-        """The verdict as the page words it."""
-        return word(self.verdict)
-
 
 def mood(verdict: Verdict) -> str:
     """How a verdict looks."""
-    return {Verdict.PROVED: "good", Verdict.UNDETERMINED: "open"}.get(verdict, "bad")
-
-
-def word(verdict: Verdict) -> str:
-    """A verdict on more than proofs: runs that agree with a claim do not prove it."""
-    return "as claimed" if verdict is Verdict.PROVED else verdict.value
+    return "good" if verdict.good else "open" if verdict is Verdict.UNDETERMINED else "bad"
 
 
 # --- Cells ----------------------------------------------------------------------------------------
@@ -227,11 +216,6 @@ def said(verdict: Verdict) -> Cell:
     return Cell(verdict.value, mood(verdict))
 
 
-def held(verdict: Verdict) -> Cell:
-    """What became of runs, of which PROVED would say too much."""
-    return Cell(word(verdict), mood(verdict))
-
-
 def yes_no(value: bool | None, yes: str, no: str, judged: bool = False) -> Cell:
     if value is None:
         return Cell("not decided", "open")
@@ -240,8 +224,7 @@ def yes_no(value: bool | None, yes: str, no: str, judged: bool = False) -> Cell:
 
 
 def agrees_cell(agrees: bool | None, reasons: Sequence[str]) -> Cell:
-    words = {True: "agrees", False: "DISAGREES", None: "undetermined"}
-    return Cell(words[agrees], mood(agreement(agrees)), small="; ".join(reasons))
+    return replace(said(agreement(agrees)), small="; ".join(reasons))
 
 
 def names(values: Iterable[str], none: str = "none") -> str:

@@ -28,7 +28,6 @@ from verify.reporting.blocks import (
     Text,
     Tile,
     agrees_cell,
-    held,
     mood,
     name_cell,
     names,
@@ -51,11 +50,10 @@ from verify.reporting.records import (
     Stressed,
     Vulkan,
     VulkanStressed,
-    agreement,
     conflicts,
 )
 from verify.spec import FAULTS, Strategy
-from verify.verdict import Verdict, combine
+from verify.verdict import Verdict, agreement, combine
 
 # --- The page -------------------------------------------------------------------------------------
 
@@ -142,7 +140,7 @@ def _alerts(records: Records) -> list[Alert]:
         alerts += [
             Alert(row.verdict, "verify explore", f"{row.strategy}, {row.environment}: {row.reason}")
             for row in exploration.rows
-            if row.verdict not in (None, Verdict.PROVED)
+            if row.verdict is not None and not row.verdict.good
         ]
     stressed: list[tuple[str, Stressed | VulkanStressed]] = [
         *(("verify stress", row) for s in records.of(Stress) for row in s.strategies),
@@ -156,7 +154,7 @@ def _alerts(records: Records) -> list[Alert]:
         alerts += [
             Alert(row.verdict, "verify compare", f"{row.strategy}: {names(row.notes, 'undecided')}")
             for row in comparison.strategies
-            if row.verdict is not Verdict.PROVED
+            if not row.verdict.good
         ]
     for bench in records.benches:
         where = f"verify bench {bench.command} ({bench.device_name})"
@@ -166,7 +164,7 @@ def _alerts(records: Records) -> list[Alert]:
             if not check.ok
         ]
     for part in records.of(Benches):
-        found = combine([Verdict.PROVED, *(bench.verdict for bench in part.results)])
+        found = combine([Verdict.PASSED, *(bench.verdict for bench in part.results)])
         whole = combine([found, part.verdict])
         if whole is not found:  # slower than a baseline, or no device at all
             slower = [f"slower than the baseline: {row.key}" for row in part.slower]
@@ -272,11 +270,7 @@ def _contradicted(records: Records) -> set[str]:
         *((r.strategy, agreement(r.agrees)) for s in records.of(Stress) for r in s.strategies),
         *((r.strategy, agreement(r.agrees)) for v in records.of(Vulkan) for r in v.strategies),
         *((r.strategy, r.verdict) for c in records.of(Comparison) for r in c.strategies),
-        *(
-            (r.strategy, r.verdict or Verdict.PROVED)
-            for e in records.of(Exploration)
-            for r in e.rows
-        ),
+        *((r.strategy, r.verdict) for e in records.of(Exploration) for r in e.rows if r.verdict),
         *((conflict.strategy, Verdict.REFUTED) for conflict in conflicts(records)),
     ]
     return {strategy for strategy, verdict in runs if verdict is Verdict.REFUTED}
@@ -603,7 +597,7 @@ def _stress(records: Records) -> Section:
                 [
                     [
                         name_cell(row.strategy),
-                        held(row.verdict),
+                        said(row.verdict),
                         Cell("not decided", "open") if row.lean is None else Cell(faults=row.lean),
                         Cell(faults=row.scheduled),
                         number(row.races),
@@ -662,7 +656,7 @@ def _environment(records: Records) -> Section:
             [
                 name_cell(file.name),
                 Cell(run.command if run else file.command),
-                held(file.verdict),
+                said(file.verdict),
                 Cell("as recorded" if run else "added by hand"),
                 name_cell(file.sha256[:12]),
             ]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
@@ -21,14 +21,26 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from verify.errors import VerifyError
 from verify.spec import FAULTS
-from verify.verdict import Verdict, combine
+from verify.verdict import Verdict, agreement, combine
 
 MANIFEST = "recorded.json"
 _MOST = 64 << 20  # bytes of one file; the largest of ours has a few megabytes
 
 
-def _verdict(value: object) -> object:
-    return Verdict(value) if isinstance(value, str) else value
+def _word_of(own: Verdict, *more: Verdict) -> Callable[[object], object]:
+    """Reads a verdict whose good word is `own`; another good word speaks of other evidence."""
+
+    def read(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value == "PROVED":  # every command said so before it was the word of theorems alone
+            return own
+        verdict = Verdict(value)
+        if verdict.good and verdict not in (own, *more):
+            raise ValueError(f"it states {verdict}, which is not its word")
+        return verdict
+
+    return read
 
 
 def _fault(value: str) -> str:
@@ -38,7 +50,9 @@ def _fault(value: str) -> str:
 
 
 P = TypeVar("P", bound="Part")
-Judgement = Annotated[Verdict, BeforeValidator(_verdict)]
+Judgement = Annotated[Verdict, BeforeValidator(_word_of(Verdict.PROVED))]
+Searched = Annotated[Verdict, BeforeValidator(_word_of(Verdict.HOLDS, Verdict.PASSED))]
+Passed = Annotated[Verdict, BeforeValidator(_word_of(Verdict.PASSED))]
 Fault = Annotated[str, BeforeValidator(_fault)]
 Faults = tuple[Fault, ...]
 Count = Annotated[int, Field(ge=0)]
@@ -62,11 +76,6 @@ def _once(names: Iterable[str]) -> None:
         if name in seen:
             raise ValueError(f"{name} is there twice")
         seen.add(name)
-
-
-def agreement(agrees: bool | None) -> Verdict:
-    """The verdict of an oracle that compares with a claim: True, False, or None if undecided."""
-    return {True: Verdict.PROVED, False: Verdict.REFUTED, None: Verdict.UNDETERMINED}[agrees]
 
 
 # --- verify prove ---------------------------------------------------------------------------------
@@ -158,14 +167,14 @@ class Explored(Part):
     states: Count
     complete: bool
     exhausted: bool
-    verdict: Judgement | None
+    verdict: Searched | None
     reason: str
 
 
 class Exploration(Part):
     """What `verify explore` printed."""
 
-    verdict: Judgement
+    verdict: Searched
     threads: Count
     encoders: Count
     blocks: Count
@@ -174,7 +183,7 @@ class Exploration(Part):
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
         _once(f"{row.strategy} in {row.environment}" for row in self.rows)
-        found = combine(row.verdict or Verdict.PROVED for row in self.rows)
+        found = combine([r.verdict for r in self.rows if r.verdict] or [Verdict.PASSED])
         _stated("the verdict", self.verdict, found)
         for row in self.rows:
             if not row.states:
@@ -330,7 +339,7 @@ class Compared(Part):
         if any(note.startswith("CONFLICT") for note in self.notes):
             return Verdict.REFUTED
         missing = self.lean is None or self.races is None
-        return Verdict.UNDETERMINED if missing else Verdict.PROVED
+        return Verdict.UNDETERMINED if missing else Verdict.AGREES
 
 
 class Comparison(Part):
@@ -382,7 +391,7 @@ class Check(Part):
     def verdict(self) -> Verdict:
         """Wrong outputs refute; a figure that is not steady leaves things open."""
         if self.ok:
-            return Verdict.PROVED
+            return Verdict.PASSED
         return Verdict.REFUTED if self.name.startswith("outputs") else Verdict.UNDETERMINED
 
 
@@ -536,10 +545,10 @@ class Bench(Part):
 
     @property
     def verdict(self) -> Verdict:
-        """PROVED if the run can be believed, REFUTED if an output was wrong."""
+        """PASSED if the run can be believed, REFUTED if an output was wrong."""
         wrong = any(row.wrong for row in self.rows)
         return combine(
-            [*(c.verdict for c in self.checks), Verdict.REFUTED if wrong else Verdict.PROVED]
+            [*(c.verdict for c in self.checks), Verdict.REFUTED if wrong else Verdict.PASSED]
         )
 
     @model_validator(mode="after")
@@ -572,7 +581,7 @@ class Benches(Part):
     """What a command of `verify bench` printed: a result for each device."""
 
     format: Literal[1]
-    stated: Judgement | None = Field(default=None, alias="verdict")
+    stated: Passed | None = Field(default=None, alias="verdict")
     missing: tuple[str, ...] = ()
     slower: tuple[Slower, ...] = ()
     results: tuple[Bench, ...]
@@ -580,14 +589,14 @@ class Benches(Part):
     @property
     def verdict(self) -> Verdict:
         """What is stated, unless the results are worse."""
-        return combine([self.stated or Verdict.PROVED, *(r.verdict for r in self.results)])
+        return combine([self.stated or Verdict.PASSED, *(r.verdict for r in self.results)])
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
         if not self.results and not self.missing:
             raise ValueError("nothing was measured, and no reason is given")
-        if self.stated is Verdict.PROVED and self.verdict is not Verdict.PROVED:
-            raise ValueError(f"it states the verdict PROVED, its checks say {self.verdict}")
+        if self.stated is Verdict.PASSED and not self.verdict.good:
+            raise ValueError(f"it states the verdict {self.stated}, its checks say {self.verdict}")
         return self
 
 
