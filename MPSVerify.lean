@@ -14,6 +14,7 @@ import MPSVerify.Spec.Replay
 import MPSVerify.Spec.RestrictedClients
 import MPSVerify.Spec.Scheme
 import MPSVerify.Spec.Sequential
+import MPSVerify.Spec.StateGuard
 import MPSVerify.Spec.Step
 import MPSVerify.Theory.Counting
 import MPSVerify.Theory.Environments
@@ -21,6 +22,8 @@ import MPSVerify.Theory.Examples
 import MPSVerify.Theory.Optimality
 import MPSVerify.Theory.Proposals
 import MPSVerify.Theory.RestrictedClients
+import MPSVerify.Theory.StateGuard
+import MPSVerify.Theory.StateGuard.Hidden
 import MPSVerify.Thm.Assumptions
 import MPSVerify.Thm.AtomicBodies
 import MPSVerify.Thm.Criterion

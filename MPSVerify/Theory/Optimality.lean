@@ -5,10 +5,12 @@ import MPSVerify.Thm.Permits
 /-!
 # perEncoder is optimal among all disciplines
 
-Not among a list of strategies: among all relations `blocks` whatever, for any number of threads and
-encoders. All of it in the default environment. It rests on `encoderOverlap` being a fault
-(`memory_safe_schemes_exactly_four` says what is left without it), and on the client being the most
-general one.
+Not among a list of strategies: among all disciplines in the sense of `Config`, that is all fixed
+relations that say which operation waits for which, for any number of threads and encoders. A guard
+that looks at more than the operations (at the encoder's context, say) is no such relation, and can
+be safe and permit more (`StateGuard.lean`). perEncoder is in the default environment throughout.
+Optimality rests on `encoderOverlap` being a fault (`memory_safe_schemes_exactly_four` says what is
+left without it), and on the client being the most general one.
 -/
 
 namespace MPSVerify
@@ -61,7 +63,8 @@ theorem global_mutex_permits_nothing : ¬ (globalMutex.config .default c).Permit
   exact hn.elim (fun h => h hb) (fun h => h (LockScheme.Blocks.symm hb))
 
 /-- **A checked discipline is safe if and only if it permits nothing that perEncoder does not
-permit.** The predecessor compared seven strategies; this is about every discipline. -/
+permit**, in the default environment. The predecessor compared seven strategies; this is about every
+relation `blocks`. -/
 theorem safe_iff_permits_subset (hd : C.env = .default) (hc : C.check = true) :
     C.Safe ↔ ∀ a b, C.Permits a b → (perEncoder.config .default c).Permits a b := by
   constructor
@@ -80,15 +83,17 @@ theorem safe_iff_permits_subset (hd : C.env = .default) (hc : C.check = true) :
       exact (per_encoder_permits_iff.mp hp).2 he
     exact ⟨no htu rfl ha hb, no (fun h => htu h.symm) rfl hb ha⟩
 
-/-- **perEncoder is maximal**: no safe discipline, in whatever environment, permits anything that
-perEncoder does not. (The predecessor proved that one finer lock, per operation, is unsafe.) -/
+/-- **perEncoder is maximal**: two operations that can be past their acquires together under some safe
+discipline, in whatever environment, can be so under perEncoder in the default one. (The predecessor
+proved that one finer lock, per operation, is unsafe.) -/
 theorem per_encoder_is_maximal (hs : C.Safe) (h : C.Permits a b) :
     (perEncoder.config .default c).Permits a b :=
   per_encoder_permits_iff.mpr ⟨(Config.permits_iff.mp h).1,
     fun he => same_encoder_overlap_is_unsafe h he hs⟩
 
-/-- **perEncoder is optimal**: it is safe, and it permits whatever any safe discipline permits. (The
-predecessor's final theorem was a case split over a hand-written table.) -/
+/-- **perEncoder is optimal**: it is safe, and it permits every pair of operations at once that some
+safe discipline permits. (The predecessor's final theorem was a case split over a hand-written
+table.) -/
 theorem per_encoder_is_optimal : Safe .default perEncoder ∧
     ∀ C : Config, C.Safe → ∀ a b, C.Permits a b → ∀ c, (perEncoder.config .default c).Permits a b :=
   ⟨per_encoder_mutex_sufficient, fun _ hs _ _ h _ => per_encoder_is_maximal hs h⟩
@@ -106,5 +111,103 @@ theorem better_than_global_mutex : Safe .default globalMutex ∧ Safe .default p
     fun _ => ⟨⟨0, .encode, 0⟩, ⟨1, .encode, 1⟩,
       per_encoder_permits_iff.mpr ⟨Nat.zero_ne_one, Nat.zero_ne_one⟩,
       global_mutex_permits_nothing⟩⟩
+
+/-! ## Over whole runs -/
+
+/-- A step under a safe discipline is a step under perEncoder, if the two environments agree on the
+freelist and the other one allows and asks no less. -/
+theorem step_under_per_encoder {s s' : State} {l : Label} {env : Env} (hs : C.Safe)
+    (hf : env.atomicFreelist = C.env.atomicFreelist)
+    (hc : env.callersRetain = true)
+    (ha : ∀ o, C.env.Allows C.home o → env.Allows c.home o) (hr : Reachable C s)
+    (h : Step C s l s') : Step (perEncoder.config env c) s l s' := by
+  have one : ∀ k r, r ∈ perEncoder.requestsIn env k → r = ⟨.encoder, .exclusive⟩ := by
+    intro k r hr
+    by_cases hk : k = .complete ∧ env.handlersIntercepted = false
+    · rw [LockScheme.requestsIn, ite_eq_left hk] at hr; cases hr
+    · rw [LockScheme.requestsIn, ite_eq_right hk] at hr
+      cases k <;> exact List.mem_singleton.mp hr
+  cases h with
+  | dispatch hi hal hall hd => exact .dispatch hi hal (ha _ hall) hd
+  | @acquire t k e ht hal hb =>
+    refine .acquire ht hal fun u x hut hu hx ⟨r, hr', q, hq, hl, _⟩ => ?_
+    have hr' : r ∈ perEncoder.requestsIn env x.kind := hr'
+    have hq : q ∈ perEncoder.requestsIn env k := hq
+    rw [one _ r hr', one _ q hq] at hl
+    have he : x.encoder = e := Lock.encoder.inj hl
+    obtain ⟨k', e', pc⟩ := x
+    have he : e' = e := he
+    subst he
+    have D := hr.disciplined
+    exact hb u _ hut hu hx (hs.criterion.apart k' k u t e' hut (D.allowed u _ hu)
+      (D.allowed t _ ht)).1
+  | @body t k e pc pc' m' ht hb =>
+    refine .body ht ?_
+    cases hb with
+    | load hi => exact .load hi
+    | skip _ hi => exact .skip rfl hi
+    | deref hi ho hr => exact .deref hi ho hr
+    | take hk hi => exact .take hk hi
+    | gone hk hi => exact .gone hk hi
+    | push hk ho => exact .push hk ho
+    | clear hk => exact .clear hk
+    | check hi => exact .check hi
+    | present hi => exact .present hi
+    | pop h ho => exact .pop (hf.trans h) ho
+    | peek h ho => exact .peek (hf.trans h) ho
+    | claim => exact .claim
+    | publish hi => exact .publish hi
+    | init ho => exact .init ho
+  | release ht => exact .release ht
+  | drop hal hd => exact .drop hal fun _ => hd hs.criterion.retain
+
+/-- **perEncoder is optimal over runs**: what a safe discipline can reach with an atomic freelist,
+perEncoder can reach in the default environment, and from there every step of the one is a step of
+the other. So every run under a safe discipline is a run under perEncoder. -/
+theorem per_encoder_runs_all {s : State} (hs : C.Safe) (hf : C.env.atomicFreelist = true)
+    (h : Reachable C s) : Reachable (perEncoder.config .default c) s ∧
+      ∀ l s', Step C s l s' → Step (perEncoder.config .default c) s l s' := by
+  have step : ∀ {s l s'}, Reachable C s → Step C s l s' →
+      Step (perEncoder.config .default c) s l s' := fun hr h =>
+    step_under_per_encoder hs hf.symm rfl (fun o _ => default_allows _ o) hr h
+  refine ⟨?_, fun l s' h' => step h h'⟩
+  induction h with
+  | initial => exact .initial
+  | step hr hst ih => exact ih.step (step hr hst)
+
+/-- The same in the discipline's own environment, with a racy freelist as well, for the client with
+the same home threads. (There perEncoder need not be safe: it reaches more.) -/
+theorem per_encoder_runs_all_there {s : State} (hs : C.Safe) (hh : c.home = C.home)
+    (h : Reachable C s) : Reachable (perEncoder.config C.env c) s ∧
+      ∀ l s', Step C s l s' → Step (perEncoder.config C.env c) s l s' := by
+  have step : ∀ {s l s'}, Reachable C s → Step C s l s' →
+      Step (perEncoder.config C.env c) s l s' := fun hr h =>
+    step_under_per_encoder hs rfl hs.criterion.retain (fun o ha => by rw [hh]; exact ha) hr h
+  refine ⟨?_, fun l s' h' => step h h'⟩
+  induction h with
+  | initial => exact .initial
+  | step hr hst ih => exact ih.step (step hr hst)
+
+/-- **A checked discipline is safe if and only if it reaches nothing that perEncoder does not
+reach**, in the default environment. -/
+theorem safe_iff_reaches_subset (hd : C.env = .default) (hc : C.check = true) :
+    C.Safe ↔ ∀ s, Reachable C s → Reachable (perEncoder.config .default c) s := by
+  constructor
+  · exact fun hs s h => (per_encoder_runs_all hs (by rw [hd]; rfl) h).1
+  · intro h s f hr hf
+    refine per_encoder_mutex_sufficient c s f (h s hr) ?_
+    cases hf with
+    | body ht hb =>
+      refine .body ht ?_
+      cases hb with
+      | loadNull hn _ => rw [hc] at hn; cases hn
+      | derefNull hn => exact .derefNull hn
+      | derefStale hi ho => exact .derefStale hi ho
+      | derefUninitialised hi ho hr => exact .derefUninitialised hi ho hr
+      | pushForeign hk ho => exact .pushForeign hk ho
+      | publishTwice hi => exact .publishTwice hi
+      | initForeign ho => exact .initForeign ho
+    | overlap htu ht hu => exact .overlap htu ht hu
+    | dead ht ha => exact .dead ht ha
 
 end MPSVerify
