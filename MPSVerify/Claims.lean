@@ -9,6 +9,7 @@ import MPSVerify.Thm.Fairness.Inhabited
 import MPSVerify.Thm.Fairness.Lasso
 import MPSVerify.Thm.ReplayComplete
 import MPSVerify.Theory.RestrictedClients
+import MPSVerify.Theory.StateGuard
 
 /-!
 # The claims, restated by hand
@@ -100,6 +101,30 @@ theorem per_encoder_is_optimal : Safe .default perEncoder ∧
     ∀ C : Config, C.Safe → ∀ a b, C.Permits a b → ∀ c, (perEncoder.config .default c).Permits a b :=
   MPSVerify.per_encoder_is_optimal
 
+theorem per_encoder_runs_all {C : Config} {c : Client} {s : State} (hs : C.Safe)
+    (hf : C.env.atomicFreelist = true) (h : Reachable C s) :
+    Reachable (perEncoder.config .default c) s ∧
+      ∀ l s', Step C s l s' → Step (perEncoder.config .default c) s l s' :=
+  MPSVerify.per_encoder_runs_all hs hf h
+
+theorem per_encoder_runs_all_there {C : Config} {c : Client} {s : State} (hs : C.Safe)
+    (hh : c.home = C.home) (h : Reachable C s) : Reachable (perEncoder.config C.env c) s ∧
+      ∀ l s', Step C s l s' → Step (perEncoder.config C.env c) s l s' :=
+  MPSVerify.per_encoder_runs_all_there hs hh h
+
+theorem safe_iff_reaches_subset {C : Config} {c : Client} (hd : C.env = .default)
+    (hc : C.check = true) :
+    C.Safe ↔ ∀ s, Reachable C s → Reachable (perEncoder.config .default c) s :=
+  MPSVerify.safe_iff_reaches_subset hd hc
+
+theorem state_guard_permits_more (c : Client) :
+    (∀ s f, GuardedReachable (perEncoder.config .default c) createBesideEncode s →
+      ¬ Faulty (perEncoder.config .default c) f s) ∧
+    (∀ s, Reachable (perEncoder.config .default c) s →
+      GuardedReachable (perEncoder.config .default c) createBesideEncode s) ∧
+    ∃ s, GuardedReachable (perEncoder.config .default c) createBesideEncode s ∧
+      ¬ Reachable (perEncoder.config .default c) s := MPSVerify.state_guard_permits_more c
+
 theorem better_than_global_mutex : Safe .default globalMutex ∧ Safe .default perEncoder ∧
     (∀ c a b, (globalMutex.config .default c).Permits a b →
       (perEncoder.config .default c).Permits a b) ∧
@@ -143,8 +168,12 @@ theorem every_scheme_safe_confined_no_handlers (σ : LockScheme) : Safe .confine
   MPSVerify.every_scheme_safe_confined_no_handlers σ
 
 theorem async_bypass_defeats_every_lock {C : Config} (ht : C.env.handlersTearDown = true)
-    (hb : ∀ a b, a.kind = .complete → ¬ C.blocks a b) : C.TeardownRace ∧ ¬ C.Safe :=
-  MPSVerify.async_bypass_defeats_every_lock ht hb
+    (hb : ∀ held wanted, wanted.kind = .complete → ¬ C.blocks held wanted) :
+    C.TeardownRace ∧ ¬ C.Safe := MPSVerify.async_bypass_defeats_every_lock ht hb
+
+theorem handlers_must_be_awaited {C : Config} (ht : C.env.handlersTearDown = true)
+    (hb : ∀ held wanted, held.kind = .complete → ¬ C.blocks held wanted) :
+    C.TeardownRace ∧ ¬ C.Safe := MPSVerify.handlers_must_be_awaited ht hb
 
 theorem dispatch_window_defeats_every_lock {C : Config} (h : C.env.callersRetain = false) :
     ¬ C.Safe := MPSVerify.dispatch_window_defeats_every_lock h
@@ -197,15 +226,19 @@ theorem atomic_bodies_suffice {C : Config} {s : State} (hc : C.check = true)
     (hr : C.env.callersRetain = true) {f : Fault} (h : AtomicReachable C (fun _ => true) s) :
     ¬ AtomicFaulty C (fun _ => true) f s := MPSVerify.atomic_bodies_suffice hc hr h
 
-theorem skip_possible_iff {C : Config} : C.CanSkip ↔ ∃ t u e k, t ≠ u ∧ k.tearsDown = true ∧
-    C.env.Allows C.home ⟨t, .encode, e⟩ ∧ C.env.Allows C.home ⟨u, k, e⟩ :=
+theorem skip_possible_iff {C : Config} : C.CanSkip ↔ C.check = true ∧
+    ∃ t u e k, t ≠ u ∧ k.tearsDown = true ∧
+      C.env.Allows C.home ⟨t, .encode, e⟩ ∧ C.env.Allows C.home ⟨u, k, e⟩ :=
   MPSVerify.skip_possible_iff
 
-theorem skip_possible (σ : LockScheme) (c : Client) : (σ.config .default c).CanSkip :=
-  MPSVerify.skip_possible σ c
+theorem skip_possible (σ : LockScheme) (c : Client) :
+    (σ.config .default c).CanSkip ↔ σ.check = true := MPSVerify.skip_possible σ c
+
+theorem late_unchecked_faults {C : Config} (hc : C.check = false) (h : C.CanComeLate) :
+    C.CanReach .nullDeref := MPSVerify.late_unchecked_faults hc h
 
 theorem no_work_lost {C : Config} (hs : C.env.sharedEncoders = false)
-    (hh : C.env.handlersTearDown = false) : ¬ C.CanSkip := MPSVerify.no_work_lost hs hh
+    (hh : C.env.handlersTearDown = false) : ¬ C.CanComeLate := MPSVerify.no_work_lost hs hh
 
 theorem progress {C : Config} {s : State} (hr : Reachable C s) {t : Thread} {x : Busy}
     (ht : s.threads t = some x) : CanGoOn C s ∨ ∃ f, Faulty C f s := MPSVerify.progress hr ht
@@ -286,6 +319,19 @@ theorem per_encoder_encodes_in_parallel : EncodesInParallel .default perEncoder 
   MPSVerify.per_encoder_encodes_in_parallel
 theorem maximality_inhabited : ∃ C : Config, C.Safe ∧ ∃ a b, C.Permits a b :=
   MPSVerify.maximality_inhabited
+theorem runs_inhabited : ∃ (C : Config) (s : State) (t u : Thread) (x y : Busy), C.Safe ∧
+    C.env.atomicFreelist = true ∧ Reachable C s ∧ t ≠ u ∧ s.threads t = some x ∧ x.holds ∧
+    s.threads u = some y ∧ y.holds := MPSVerify.runs_inhabited
+theorem bypass_inhabited :
+    (∃ C : Config, C.env.handlersTearDown = true ∧
+      (∀ held wanted, wanted.kind = .complete → ¬ C.blocks held wanted) ∧
+      ∀ held wanted, held.kind = .complete → wanted.kind ≠ .complete → C.blocks held wanted) ∧
+    ∃ C : Config, C.env.handlersTearDown = true ∧
+      (∀ held wanted, held.kind = .complete → ¬ C.blocks held wanted) ∧
+      ∀ held wanted, wanted.kind = .complete → held.kind ≠ .complete → C.blocks held wanted :=
+  MPSVerify.bypass_inhabited
+theorem late_inhabited : (noLocks .default).check = false ∧ (noLocks .default).CanComeLate :=
+  MPSVerify.late_inhabited
 theorem one_thread_inhabited : ∃ s b, ReachableBy (noLocks .default) 0 s ∧
     s.threads 0 = none ∧ s.mem.impl 0 = some b ∧ s.mem.ready b = true :=
   MPSVerify.one_thread_inhabited

@@ -21,6 +21,12 @@ COMPANIONS = {
     "per_encoder_mutex_sufficient": "per_encoder_complete_run",
     "per_encoder_mutex_parallel": "per_encoder_encodes_in_parallel",
     "per_encoder_is_maximal": "maximality_inhabited",
+    "per_encoder_runs_all": "runs_inhabited",
+    "per_encoder_runs_all_there": "runs_inhabited",
+    "async_bypass_defeats_every_lock": "bypass_inhabited",
+    "handlers_must_be_awaited": "bypass_inhabited",
+    "late_unchecked_faults": "late_inhabited",
+    "no_work_lost": "confinement_inhabited",
     "one_thread_is_safe": "one_thread_inhabited",
     "confinement_suffices": "confinement_inhabited",
     "atomic_bodies_suffice": "atomic_bodies_inhabited",
@@ -34,7 +40,8 @@ rw_lock_insufficient per_encoder_mutex_sufficient per_encoder_mutex_parallel loc
 safe_strategies_exactly_two all_strategies_classified safe_iff_permits_subset per_encoder_is_maximal
 per_encoder_is_optimal better_than_global_mutex same_encoder_overlap_is_unsafe mutex_is_minimal
 exactly_two_safe_schemes memory_safe_schemes_exactly_four per_encoder_uniquely_optimal
-rw_lock_only_overlap async_bypass_defeats_every_lock per_stream_safe_iff
+rw_lock_only_overlap async_bypass_defeats_every_lock handlers_must_be_awaited per_stream_safe_iff
+per_encoder_runs_all safe_iff_reaches_subset state_guard_permits_more skip_possible_iff
 racy_freelist_defeats_per_encoder dispatch_window_defeats_every_lock confinement_suffices
 atomic_encode_insufficient atomic_bodies_suffice no_work_lost progress reachable_iff_replay
 one_thread_is_safe

@@ -12,10 +12,14 @@ namespace MPSVerify
 def CanGoOn (C : Config) (s : State) : Prop :=
   ∃ l s' t x, l.Works ∧ l.thread? = some t ∧ s.threads t = some x ∧ Step C s l s'
 
-/-- A guard with a liveness check can come to skip a call: the encoder lost its context between
-dispatch and acquire. No fault, but lost work. -/
-def Config.CanSkip (C : Config) : Prop :=
+/-- A call of `encode` can come too late: past its acquire it finds that the encoder has lost its
+context since the dispatch. -/
+def Config.CanComeLate (C : Config) : Prop :=
   ∃ s t e, Reachable C s ∧ s.threads t = some ⟨.encode, e, .entered⟩ ∧ s.mem.impl e = none
+
+/-- A guard that checks for liveness can come to skip a call: no fault, but lost work. (Without the
+check a call that comes too late is not skipped: its next step dereferences NULL.) -/
+def Config.CanSkip (C : Config) : Prop := C.check = true ∧ C.CanComeLate
 
 /-- The states that can be reached by steps of thread `t` alone (and drops). -/
 inductive ReachableBy (C : Config) (t : Thread) : State → Prop where

@@ -21,10 +21,10 @@ them, as the predecessor had it. -/
 theorem no_scheme_survives_bypass (σ : LockScheme) :
     TeardownRace .handlersBypass σ ∧ ¬ Safe .handlersBypass σ := by
   have h := async_bypass_defeats_every_lock (C := σ.config .handlersBypass .distinct) rfl
-    (fun a b ha ⟨r, hr, _⟩ => by
-      have : σ.requestsIn .handlersBypass a.kind = [] := ite_eq_left ⟨ha, rfl⟩
-      rw [show r ∈ σ.requestsIn .handlersBypass a.kind ↔ r ∈ [] from by rw [this]] at hr
-      cases hr)
+    (fun _ b hk ⟨_, _, q, hq, _⟩ => by
+      have : σ.requestsIn .handlersBypass b.kind = [] := ite_eq_left ⟨hk, rfl⟩
+      rw [show q ∈ σ.requestsIn .handlersBypass b.kind ↔ q ∈ [] from by rw [this]] at hq
+      cases hq)
   exact ⟨⟨_, h.1⟩, fun hs => h.2 (hs _)⟩
 
 /-- **If callers do not retain, none of the schemes is safe.** -/
@@ -111,10 +111,13 @@ theorem parallel_classified (s : Strategy) :
   rw [parallel_iff_criterion]
   cases s <;> decide
 
-/-- **Every strategy can lose work**, the safe ones included: between dispatch and acquire another
-thread can tear the encoder down, and the check then skips the call. -/
-theorem skip_possible (σ : LockScheme) (c : Client) : (σ.config .default c).CanSkip :=
-  skip_possible_iff.mpr ⟨0, 1, 0, .destroy, Nat.zero_ne_one, rfl, Or.inl rfl, Or.inl rfl⟩
+/-- **In the default environment every guard that checks can lose work**, the safe ones included, and
+no other: between dispatch and acquire another thread can tear the encoder down, and the check then
+skips the call. -/
+theorem skip_possible (σ : LockScheme) (c : Client) :
+    (σ.config .default c).CanSkip ↔ σ.check = true :=
+  ⟨fun h => h.1, fun h => skip_possible_iff.mpr
+    ⟨h, 0, 1, 0, .destroy, Nat.zero_ne_one, rfl, Or.inl rfl, Or.inl rfl⟩⟩
 
 /-- **globalMutex is minimal in this sense**: another request, or none, for exactly one kind of
 operation makes it unsafe, and so does dropping the check. The predecessor's "no weaker

@@ -1,3 +1,4 @@
+import MPSVerify.AGX.Extensions
 import MPSVerify.AGX.Fixed
 import MPSVerify.Spec.Examples
 import MPSVerify.Theory.Optimality
@@ -41,6 +42,33 @@ theorem maximality_inhabited : ∃ C : Config, C.Safe ∧ ∃ a b, C.Permits a b
   ⟨perEncoder.config .default .distinct, per_encoder_mutex_sufficient _,
     ⟨0, .encode, 0⟩, ⟨1, .encode, 1⟩,
     per_encoder_permits_iff.mpr ⟨Nat.zero_ne_one, Nat.zero_ne_one⟩⟩
+
+/-- `per_encoder_runs_all` is about something: striped is safe, not perEncoder, and reaches a state
+with two threads past their acquires. -/
+theorem runs_inhabited : ∃ (C : Config) (s : State) (t u : Thread) (x y : Busy), C.Safe ∧
+    C.env.atomicFreelist = true ∧ Reachable C s ∧ t ≠ u ∧ s.threads t = some x ∧ x.holds ∧
+    s.threads u = some y ∧ y.holds :=
+  let ⟨_, s, t, u, x, y, hr, _, htu, ht, hx, hu, hy⟩ := striped.parallel
+  ⟨_, s, t, u, x, y, striped_mutex_sufficient _, rfl, hr, htu, ht, hx, hu, hy⟩
+
+/-- `async_bypass_defeats_every_lock` and `handlers_must_be_awaited` are about something, and neither
+is a case of the other: handlers can wait for nobody while everybody waits for them, and can wait for
+everybody while nobody waits for them. -/
+theorem bypass_inhabited :
+    (∃ C : Config, C.env.handlersTearDown = true ∧
+      (∀ held wanted, wanted.kind = .complete → ¬ C.blocks held wanted) ∧
+      ∀ held wanted, held.kind = .complete → wanted.kind ≠ .complete → C.blocks held wanted) ∧
+    ∃ C : Config, C.env.handlersTearDown = true ∧
+      (∀ held wanted, held.kind = .complete → ¬ C.blocks held wanted) ∧
+      ∀ held wanted, wanted.kind = .complete → held.kind ≠ .complete → C.blocks held wanted :=
+  ⟨⟨⟨.default, id, fun _ wanted => wanted.kind ≠ .complete, true⟩, rfl,
+      fun _ _ h hn => hn h, fun _ _ _ h => h⟩,
+    ⟨.default, id, fun held _ => held.kind ≠ .complete, true⟩, rfl,
+      fun _ _ h hn => hn h, fun _ _ _ h => h⟩
+
+/-- `late_unchecked_faults` is about something: without locks and check a call can come too late. -/
+theorem late_inhabited : (noLocks .default).check = false ∧ (noLocks .default).CanComeLate :=
+  ⟨rfl, late_iff.mpr ⟨0, 1, 0, .destroy, Nat.zero_ne_one, rfl, Or.inl rfl, Or.inl rfl⟩⟩
 
 /-- `one_thread_is_safe` is about something: alone and without any lock, a thread makes an encoder
 and can encode on it. -/

@@ -5,7 +5,8 @@ import MPSVerify.Thm.Faults
 # What each assumption is worth
 
 What no discipline can repair when an assumption falls, and what needs no lock at all when the
-client is restricted. All of it is about every discipline, not about lock schemes only.
+client is restricted. All of it is about every discipline in the sense of `Config`, that is every
+relation that says which operation waits for which, not about lock schemes only.
 -/
 
 namespace MPSVerify
@@ -13,24 +14,40 @@ namespace MPSVerify
 variable {C : Config} {s : State}
 
 /-- **The dispatch window defeats every lock**: if callers do not own a reference, a message can
-reach a dead object, whatever the guard does. (The predecessor blamed these crashes on the
+reach a dead object, whoever waits for whom. (The predecessor blamed these crashes on the
 locks.) -/
 theorem dispatch_window_defeats_every_lock (h : C.env.callersRetain = false) : ¬ C.Safe :=
   fun hs => by
     have := hs.criterion.retain
     rw [h] at this; cases this
 
-/-- **Handlers that bypass the guard defeat every lock**: if completion handlers tear down and
-exclude nobody, the race of the crash logs is possible. (The predecessor said so of rwLock only.) -/
-theorem async_bypass_defeats_every_lock (ht : C.env.handlersTearDown = true)
-    (hb : ∀ a b, a.kind = .complete → ¬ C.blocks a b) : C.TeardownRace ∧ ¬ C.Safe := by
+/-- A handler's teardown that can be past its acquire together with an encode on its encoder, in
+either order, leaves the race of the crash logs. -/
+theorem handler_race (ht : C.env.handlersTearDown = true)
+    (hb : ∀ a b, a.kind = .encode → b.kind = .complete → ¬ C.blocks a b ∨ ¬ C.blocks b a) :
+    C.TeardownRace ∧ ¬ C.Safe := by
   have ha : C.env.Allows C.home ⟨C.home 0, .encode, 0⟩ := Or.inr rfl
   have ha' : C.env.Allows C.home ⟨C.home 0 + 1, .complete, 0⟩ := ht
   have hne : C.home 0 ≠ C.home 0 + 1 := (Nat.succ_ne_self _).symm
   obtain ⟨m, hr, hi, ho⟩ := dispatched_live ha ha' hne
   have race := encode_teardown_race (k := .complete) hne rfl
-    (hr.enter hne (Or.inr (hb _ _ rfl))) hi ho
+    (hr.enter hne (hb _ _ rfl rfl)) hi ho
   exact ⟨race, fun hs => let ⟨s, hr, hf⟩ := race.nullDeref; hs s _ hr hf⟩
+
+/-- **Handlers that wait for nobody defeat every lock**: if completion handlers tear down and need
+not wait, whoever is inside, the race of the crash logs is possible. (A handler that bypasses the
+guard is one. The predecessor said so of rwLock only.) -/
+theorem async_bypass_defeats_every_lock (ht : C.env.handlersTearDown = true)
+    (hb : ∀ held wanted, wanted.kind = .complete → ¬ C.blocks held wanted) :
+    C.TeardownRace ∧ ¬ C.Safe :=
+  handler_race ht fun _ _ _ h => Or.inl (hb _ _ h)
+
+/-- **Handlers that nobody waits for defeat every lock**: it is not enough that the handlers wait,
+if operations may enter beside them. -/
+theorem handlers_must_be_awaited (ht : C.env.handlersTearDown = true)
+    (hb : ∀ held wanted, held.kind = .complete → ¬ C.blocks held wanted) :
+    C.TeardownRace ∧ ¬ C.Safe :=
+  handler_race ht fun _ _ _ h => Or.inr (hb _ _ h)
 
 /-- **Confinement suffices**: if each encoder is used by one thread only and handlers tear nothing
 down, no lock is needed, nor a liveness check. (What MLX ships; the predecessor did not say why.) -/
@@ -51,9 +68,9 @@ theorem confinement_suffices (hs : C.env.sharedEncoders = false)
 
 /-! ## Lost work -/
 
-/-- **Work can be lost if and only if** somebody else can tear down what a thread encodes on: no
-lock prevents it. -/
-theorem skip_possible_iff : C.CanSkip ↔ ∃ t u e k, t ≠ u ∧ k.tearsDown = true ∧
+/-- **A call can come too late if and only if** somebody else may tear down what a thread may encode
+on: no relation of who waits for whom prevents it. -/
+theorem late_iff : C.CanComeLate ↔ ∃ t u e k, t ≠ u ∧ k.tearsDown = true ∧
     C.env.Allows C.home ⟨t, .encode, e⟩ ∧ C.env.Allows C.home ⟨u, k, e⟩ := by
   constructor
   · intro ⟨s, t, e, hr, ht, hn⟩
@@ -89,11 +106,24 @@ theorem skip_possible_iff : C.CanSkip ↔ ∃ t u e k, t ≠ u ∧ k.tearsDown =
     have r3 := (r2.swap hut).acquire htu (fun _ h => by cases h)
     exact ⟨_, t, e, r3, duo_left, hi'⟩
 
-/-- **No work is lost** under confinement without handler teardown, whatever the guard. -/
+/-- **A call can be skipped if and only if** the guard checks and somebody else may tear down what a
+thread may encode on. -/
+theorem skip_possible_iff : C.CanSkip ↔ C.check = true ∧ ∃ t u e k, t ≠ u ∧ k.tearsDown = true ∧
+    C.env.Allows C.home ⟨t, .encode, e⟩ ∧ C.env.Allows C.home ⟨u, k, e⟩ :=
+  ⟨fun h => ⟨h.1, late_iff.mp h.2⟩, fun h => ⟨h.1, late_iff.mpr h.2⟩⟩
+
+/-- Without the check a call that comes too late dereferences NULL. -/
+theorem late_unchecked_faults (hc : C.check = false) (h : C.CanComeLate) :
+    C.CanReach .nullDeref :=
+  let ⟨s, _, _, hr, ht, hn⟩ := h
+  ⟨s, hr, .body ht (.loadNull hc hn)⟩
+
+/-- **No work is lost** under confinement without handler teardown: no call comes too late, with or
+without a check, and so none is skipped. -/
 theorem no_work_lost (hs : C.env.sharedEncoders = false) (hh : C.env.handlersTearDown = false) :
-    ¬ C.CanSkip := by
+    ¬ C.CanComeLate := by
   intro h
-  obtain ⟨t, u, e, k, htu, hk, ha, ha'⟩ := skip_possible_iff.mp h
+  obtain ⟨t, u, e, k, htu, hk, ha, ha'⟩ := late_iff.mp h
   cases k with
   | create | encode => cases hk
   | complete => rw [show C.env.handlersTearDown = true from ha'] at hh; cases hh

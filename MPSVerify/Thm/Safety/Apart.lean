@@ -1,7 +1,7 @@
 import MPSVerify.Thm.Discipline
 
 /-!
-# The criterion for an arbitrary synchronisation discipline
+# The criterion for an arbitrary discipline, in the sense of `Config`
 -/
 
 namespace MPSVerify
@@ -31,7 +31,7 @@ structure Config.MemoryCriterion (C : Config) : Prop where
   apart : ∀ k k', ¬ (k = .encode ∧ k' = .encode) → C.Apart k k'
   freelist : C.FreelistGuarded
 
-/-- **The criterion**, for any synchronisation discipline whatever: callers retain; the guard checks
+/-- **The criterion**, for any discipline in the sense of `Config`: callers retain; the guard checks
 for liveness or nobody else can tear down; any two operations of different threads on one encoder
 exclude each other; the freelist is atomic or guarded. -/
 structure Config.Criterion (C : Config) : Prop where
