@@ -24,10 +24,6 @@ LOOKED_UP = resources.root() / "docs" / "core-names.md"
 LINES = GOLDEN.read_text(encoding="utf-8").splitlines()
 
 
-def named(lines: list[str]) -> list[str]:
-    return [line for line in lines if not line.startswith("instance : ")]
-
-
 def test_the_list_is_current(engine: EmbeddedEngine) -> None:
     found = names.listing(engine, resources.root())
     assert len(found) > 100
@@ -38,7 +34,7 @@ def test_the_list_is_current(engine: EmbeddedEngine) -> None:
 def test_the_list_checks_against_the_reduced_core(engine: EmbeddedEngine) -> None:
     """What the lake job does with Lean's own core, and that it prints the list again."""
     printed = names.lean(engine, names.lean_file(LINES))
-    assert names.read(names.names_of(LINES), printed) == named(LINES)
+    assert names.read(names.names_of(LINES), printed) == names.named(LINES)
 
 
 @pytest.mark.parametrize(
@@ -48,11 +44,41 @@ def test_the_list_checks_against_the_reduced_core(engine: EmbeddedEngine) -> Non
         "And.symmetric : ∀ {a b : Prop}, And a b → And b a",
         "Nat.zero_ne_one : Ne 0 2",
         "instance : {α : Type u_1} → DecidableEq (List α)",
+        "simproc : reduceItself",
+        "Bool.not_false : Eq (Bool.not false) false",
     ],
 )
 def test_a_wrong_line_is_refused(engine: EmbeddedEngine, line: str) -> None:
     with pytest.raises(VerifyError, match="lean refuses the list"):
         names.lean(engine, names.lean_file([*LINES, line]))
+
+
+def test_words_of_sources() -> None:
+    text = """
+    open Nat Bool in -- not this
+    theorem _root_.List.x : f.g := by simp only [Eq.symm.trans, h'] /- nor this -/
+    """
+    found = names.written([text])
+    assert {"List.x", "f", "f.g", "Eq.symm", "Nat.h'", "Bool.h'", "h'"} <= found
+    assert not found & {"this", "not", "nor", "g", "symm", "_root_.List.x", "h"}
+
+
+def test_procedures_of_simp() -> None:
+    texts = [
+        "simp only [↓reduceIte, Nat.reduceAdd] -- reduceThis",
+        "simp only [reduceIte, xreduceIt]",
+    ]
+    assert names.simprocs(texts) == ["Nat.reduceAdd", "reduceIte"]
+
+
+def test_names_that_only_a_source_says(engine: EmbeddedEngine, tmp_path: Path) -> None:
+    """simp proves the first step by computing: the term does not mention the equation."""
+    (tmp_path / "Said.lean").write_text(
+        "theorem said : (false && true) = false := by simp only [Bool.false_and]\n"
+    )
+    assert "Bool.false_and" in names.used(engine, tmp_path, "Said")
+    (tmp_path / "Unsaid.lean").write_text("theorem unsaid : (false && true) = false := rfl\n")
+    assert "Bool.false_and" not in names.used(engine, tmp_path, "Unsaid")
 
 
 @pytest.mark.parametrize(
@@ -160,11 +186,11 @@ def test_the_command_line(tmp_path: Path) -> None:
     made = run("--lean", GOLDEN)
     assert made.stdout == names.lean_file(LINES)
     output = tmp_path / "core_names.json"
-    output.write_text("\n".join(message(line) for line in named(LINES)))
+    output.write_text("\n".join(message(line) for line in names.named(LINES)))
     same = run("--read", GOLDEN, output)
     assert (same.returncode, same.stderr) == (0, "")
-    assert same.stdout.splitlines() == named(LINES)
-    explicit = [line.replace("{a b : Prop}", "(a b : Prop)") for line in named(LINES)]
+    assert same.stdout.splitlines() == names.named(LINES)
+    explicit = [line.replace("{a b : Prop}", "(a b : Prop)") for line in names.named(LINES)]
     output.write_text("\n".join(map(message, explicit)))
     different = run("--read", GOLDEN, output)
     assert different.returncode == 1

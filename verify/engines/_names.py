@@ -1,8 +1,8 @@
-"""The child process of `names`: which core constants the compiled modules of a project mention.
+"""The child process of `names`: which core constants the modules of a project mention.
 
-Run as `python -P -m verify.engines._names LIBRARY`, with `{"core": [paths], "project": [paths]}` on
-standard input; the last line of standard output is the sorted list of names.  Nothing is judged
-here (that is the audit's business), the modules are only read.
+Run as `python -P -m verify.engines._names LIBRARY`, with `{"core": [paths], "project": [paths],
+"written": [words]}` on standard input; the last line of standard output is the sorted list of
+names.  Nothing is judged here (that is the audit's business), the modules are only read.
 """
 
 from __future__ import annotations
@@ -48,10 +48,16 @@ def load(lean: Lean, names: Names, path: str) -> dict[str, Constant]:
     return {names[name]: Constant(object_) for name, object_ in pairs}
 
 
-def used(library: str, core: list[str], project: list[str]) -> list[str]:
+def used(library: str, core: list[str], project: list[str], written: list[str]) -> list[str]:
     """Names of the core constants that the project's constants mention, sorted.
 
     A type brings its constructors along, a constructor its type.
+
+    Args:
+        library: The shared library of Lean.
+        core: Compiled modules of the core library.
+        project: Compiled modules of the project.
+        written: Words of the project's sources; those that are core constants count as well.
     """
     lean, names = Lean(library), Names()
     known: dict[str, Constant] = {}
@@ -63,7 +69,7 @@ def used(library: str, core: list[str], project: list[str]) -> list[str]:
         if constant.kind == "inductive"
     }
     type_of = {c: name for name, own in constructors.items() for c in own}
-    found: set[str] = set()
+    found = known.keys() & set(written)
     for path in project:
         for constant in load(lean, names, path).values():
             for expression in constant.expressions:
@@ -78,7 +84,8 @@ def used(library: str, core: list[str], project: list[str]) -> list[str]:
 def main() -> None:
     """Answer the request on standard input."""
     request = json.load(sys.stdin)
-    sys.stdout.write(json.dumps(used(sys.argv[1], request["core"], request["project"])) + "\n")
+    names = used(sys.argv[1], request["core"], request["project"], request["written"])
+    sys.stdout.write(json.dumps(names) + "\n")
     sys.stdout.flush()
     os._exit(0)  # Lean's worker threads would keep the process
 

@@ -9,7 +9,11 @@ if each name that they use exists there with the same type.  This module lists t
                                                        file; exit code 1 if they differ
 
 A line is `NAME : TYPE`, or `instance : TYPE` for what the sources never name: instances are found
-by their type, and their names differ between the two libraries.
+by their type, and their names differ between the two libraries.  `simproc : NAME` is a procedure
+that a `simp` names: part of the front end, and no constant.
+
+Names come from two places.  Terms mention what tactics brought in, and no source says; sources
+name what leaves no trace in a term, such as an equation that `simp only` proves by computing.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from verify.engines import leanlib
+from verify.engines import leanlib, sources
 from verify.engines.embedded import EmbeddedEngine
 from verify.errors import VerifyError
 
@@ -29,9 +33,15 @@ TIMEOUT = 120.0
 
 OPTIONS = "".join(
     f"set_option {option} false\n"
-    for option in ("pp.fieldNotation", "pp.notation", "linter.unusedVariables")
+    for option in (
+        "pp.fieldNotation",
+        "pp.notation",
+        "linter.unusedVariables",
+        "checkBinderAnnotations",
+    )
 )
-"""Types are printed as they can be read back under any notation: `And a b`, `List.any l p`."""
+"""Types are printed as they can be read back under any notation: `And a b`, `List.any l p`.  The
+last option is for `inferInstanceAs`, whose instance is of an arbitrary type."""
 
 UNIVERSES = "universe u_1 u_2 u_3 u_4\n"
 
@@ -41,6 +51,30 @@ _INSTANCE = re.compile(r"(?:.*\.)?inst[A-Z]\w*")
 def is_instance(name: str) -> bool:
     """Whether Lean made the name, for an instance without one."""
     return _INSTANCE.fullmatch(name) is not None
+
+
+_WORD = re.compile(r"(?<![\w'.«])[^\W\d][\w'!?]*(?:\.[^\W\d][\w'!?]*)*")
+_OPENED = re.compile(r"(?<![\w'.])(?:open|namespace)((?:[ \t]+[^\W\d][\w'.]*)+)")
+_SIMPROC = re.compile(r"(?<![\w'.])(?:[A-Z]\w*\.)*reduce[A-Z]\w*")
+
+
+def written(texts: Iterable[str]) -> set[str]:
+    """What the words of sources may name: themselves, their beginnings (`Eq.symm` in a word
+    `Eq.symm.trans`), and all that in the namespaces that the source opens.
+    """
+    found = set()
+    for text in map(sources.blank, texts):
+        opened = {name for said in _OPENED.findall(text) for name in said.split()}
+        for word in set(_WORD.findall(text)):
+            parts = word.removeprefix("_root_.").split(".")
+            for name in (".".join(parts[: n + 1]) for n in range(len(parts))):
+                found |= {name, *(f"{space}.{name}" for space in opened)}
+    return found
+
+
+def simprocs(texts: Iterable[str]) -> list[str]:
+    """The procedures of simp that sources name, sorted, without the `↓` before some."""
+    return sorted({name for text in texts for name in _SIMPROC.findall(sources.blank(text))})
 
 
 def used(engine: EmbeddedEngine, root: Path, module: str) -> list[str]:
@@ -60,6 +94,7 @@ def used(engine: EmbeddedEngine, root: Path, module: str) -> list[str]:
     request = {
         "core": [str(path) for path in build.core_oleans.values()],
         "project": [str(path) for path in build.oleans.values()],
+        "written": sorted(written(texts(root, module))),
     }
     done = leanlib.run_child(
         [sys.executable, "-P", "-m", "verify.engines._names", str(engine.library.path)],
@@ -69,6 +104,17 @@ def used(engine: EmbeddedEngine, root: Path, module: str) -> list[str]:
     if done.returncode != 0:
         raise VerifyError(f"names: {done.failure() or done.stderr.strip().splitlines()[-1:]}")
     return [str(name) for name in json.loads(done.stdout.splitlines()[-1])]
+
+
+def quoted(name: str) -> str:
+    """A name as Lean reads it, be it a keyword as well, like `inferInstanceAs`."""
+    return ".".join(f"«{part}»" for part in name.split("."))
+
+
+def texts(root: Path, module: str) -> list[str]:
+    """The sources of a module and of all that it imports from the project."""
+    graph = sources.graph(root, [module], outside=lambda name: name.partition(".")[0] == "Init")
+    return [source.text.decode() for source in graph.values()]
 
 
 def lean(engine: EmbeddedEngine, source: str) -> str:
@@ -105,30 +151,36 @@ def read(names: Sequence[str], output: str) -> list[str]:
     ]
     # `export Bool (true)` makes Lean print `true`.
     if len(shown) != len(names) or not all(
-        f".{name}".endswith(f".{short}") for name, (short, _, _) in zip(names, shown, strict=True)
+        f".{name}".endswith(f".{short.strip('«»')}")
+        for name, (short, _, _) in zip(names, shown, strict=True)
     ):
         raise VerifyError("names: lean's answer is not about the names in the list")
     return [f"{name} : {type_}" for name, (_, _, type_) in zip(names, shown, strict=True)]
 
 
 def listing(engine: EmbeddedEngine, root: Path, module: str = "MPSVerify") -> list[str]:
-    """The list: names with their types, then the types of instances, each once."""
+    """The list: names with their types, the types of instances, each once, procedures of simp."""
     names = used(engine, root, module)
-    source = OPTIONS + "".join(f"#check @{name}\n" for name in names)
-    instances, named = set(), []
+    source = OPTIONS + "".join(f"#check @{quoted(name)}\n" for name in names)
+    instances, constants = set(), []
     for line in read(names, lean(engine, source)):
         name, _, type_ = line.partition(" : ")
         if is_instance(name):
             instances.add(f"instance : {type_}")
         else:
-            named.append(line)
-    return [*named, *sorted(instances)]
+            constants.append(line)
+    procedures = [f"simproc : {name}" for name in simprocs(texts(root, module))]
+    return [*constants, *sorted(instances), *procedures]
+
+
+def named(lines: Iterable[str]) -> list[str]:
+    """The lines of a list that say a name and its type."""
+    return [line for line in lines if not line.startswith(("instance : ", "simproc : "))]
 
 
 def names_of(lines: Iterable[str]) -> list[str]:
-    """The names in a list, without the instances."""
-    names = (line.partition(" : ")[0] for line in lines)
-    return [name for name in names if name != "instance"]
+    """The names in a list, without the instances and the procedures of simp."""
+    return [line.partition(" : ")[0] for line in named(lines)]
 
 
 _BINDER = re.compile(
@@ -163,8 +215,10 @@ def lean_file(lines: Iterable[str]) -> str:
         name, _, type_ = line.partition(" : ")
         if name == "instance":
             text.append(f"example : {type_} := by intros; exact inferInstance\n")
+        elif name == "simproc":
+            text.append(f"example : True := by simp only [{type_}]\n")
         else:
-            text.append(f"#check (@{name} : {type_})\n")
+            text.append(f"#check (@{quoted(name)} : {type_})\n")
     return "".join(text)
 
 
@@ -180,7 +234,7 @@ def main(arguments: Sequence[str]) -> int:
             sys.stdout.write(lean_file(Path(path).read_text(encoding="utf-8").splitlines()))
         case ["--read", path, output]:
             listed = Path(path).read_text(encoding="utf-8").splitlines()
-            wanted = [line for line in listed if not line.startswith("instance : ")]
+            wanted = named(listed)
             found = read(names_of(listed), Path(output).read_text(encoding="utf-8"))
             sys.stdout.write("".join(f"{line}\n" for line in found))
             different = [

@@ -159,9 +159,9 @@ theorem filter_cons {x : α} {xs : List α} {p : α → Bool} :
   | nil => simp
   | cons a l ih => simp [ih]
 @[simp] theorem all_nil {p : α → Bool} : all [] p = true := rfl
-@[simp] theorem all_cons {p : α → Bool} {a : α} {l : List α} : (a :: l).all p = (p a && l.all p) := rfl
+@[simp] theorem all_cons {a : α} {l : List α} {p : α → Bool} : (a :: l).all p = (p a && l.all p) := rfl
 @[simp] theorem any_nil {p : α → Bool} : any [] p = false := rfl
-@[simp] theorem any_cons {p : α → Bool} {a : α} {l : List α} : (a :: l).any p = (p a || l.any p) := rfl
+@[simp] theorem any_cons {a : α} {l : List α} {p : α → Bool} : (a :: l).any p = (p a || l.any p) := rfl
 @[simp] theorem all_eq_true {p : α → Bool} {l : List α} : l.all p = true ↔ ∀ x, x ∈ l → p x := by
   induction l with
   | nil => simp
