@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -214,19 +215,123 @@ def test_lost_output_is_an_error(arguments: list[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_closed_pipe_is_no_verdict() -> None:
+# --- Nobody reads: a broken pipe, closed streams --------------------------------------------------
+
+CHANNELS = {
+    "a line": "click.echo('x' * 100)",
+    "a note": "render.note('x')",
+    "a table": "render.table(['a'], [[1]])",
+    "JSON": "render.print_json({'a': 1})",
+    "steps": "render.steps('a run', ['one'])",
+    "rich": "render.console().print('x')",
+    "more than a pipe holds": "click.echo('x' * 1_000_000)",
+    "written, not flushed": "sys.stdout.write('x')",
+    "an error": "raise VerifyError('x')",
+    "a usage error": "raise click.UsageError('x')",
+    "an interrupt": "raise KeyboardInterrupt",
+    "progress": "render.progress('x')",
+}
+_PROGRAM = """
+import sys
+import click
+from verify import cli, options, render
+from verify.errors import VerifyError
+from verify.verdict import Verdict
+
+def command(json_output):
+    %s
+    return Verdict.REFUTED
+
+made = options.json_output(command)
+cli.LazyGroup.get_command = lambda *_: click.command("x", epilog="")(made)
+raise SystemExit(cli.main())
+"""
+
+
+def unread(
+    command: list[str], out: bool = True, err: bool = False
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command whose standard output, or error, is a pipe without a reader."""
     read, write = os.pipe()
     os.close(read)
+    try:
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, timeout=60, check=False,
+            stdout=write if out else subprocess.PIPE, stderr=write if err else subprocess.PIPE,
+        )  # fmt: skip
+    finally:
+        os.close(write)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_reader_who_goes_away_hears_no_verdict(channel: str) -> None:
+    command = [sys.executable, "-c", _PROGRAM % CHANNELS[channel], "x", "--json"]
+    done = unread(command)
+    on_stderr = {"a usage error": 3, "an interrupt": 130, "progress": 1}
+    assert done.returncode == on_stderr.get(channel, 141)
+    if channel not in on_stderr:
+        assert done.stderr == b""
+    else:
+        assert unread(command, err=True).returncode == 141
+        assert unread(command, out=False, err=True).returncode == 141
+
+
+@pytest.mark.parametrize(
+    ("channel", "closed"),
+    [*((name, ">&-") for name in CHANNELS), *((n, "<&- >&- 2>&-") for n in ("progress", "rich"))],
+)
+def test_who_closes_the_output_has_the_exit_code(channel: str, closed: str) -> None:
+    script = f'exec "$0" "$@" {closed}'
+    program = _PROGRAM % CHANNELS[channel]
     done = subprocess.run(
-        [sys.executable, "-m", "verify", "doctor", "--json"],
-        stdout=write,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=60,
-    )
-    os.close(write)
-    assert done.returncode == 3
+        ["sh", "-c", script, sys.executable, "-c", program, "x", "--json"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    wanted = {"an error": 3, "a usage error": 3, "an interrupt": 130}
+    assert done.returncode == wanted.get(channel, 1)  # REFUTED, as the command says
+    assert done.stdout == ""
     assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == (channel in {*wanted, "progress"} and closed == ">&-")
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in cli.COMMANDS)])
+def test_help_of_every_command_without_a_reader(command: list[str]) -> None:
+    verify = [sys.executable, "-m", "verify", *command]
+    done = unread([*verify, "--help"])
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_child_that_goes_away_is_an_error_and_no_reader(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ends(*_: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")  # as from writing to a child's standard input
+
+    monkeypatch.setattr(doctor, "rows", ends)
+    assert cli.run(["doctor"]) == 3
+    assert capsys.readouterr().err == "verify: Broken pipe\n"
+
+
+@pytest.mark.parametrize(("code", "wanted"), [(1, 3), (0, 3), ("text", 3), (143, 143)])
+def test_an_exit_from_within_is_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, code: object, wanted: int
+) -> None:
+    def ends(*_: object) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(doctor, "rows", ends)
+    assert cli.run(["doctor"]) == wanted
+
+
+def test_nobody_makes_a_console_of_their_own() -> None:
+    """rich ends a program with 1 when its pipe breaks; `render.console` does not."""
+    sources = Path(cli.__file__).parent
+    made = [
+        path.name
+        for path in sources.rglob("*.py")
+        if re.search(r"(?<!_)\bConsole\(|rich\.print|sys\.exit\(1", path.read_text("utf-8"))
+    ]
+    assert made == []
 
 
 def test_shell_completion(verify: type_of_run) -> None:

@@ -7,14 +7,17 @@ nothing but `run` turns that into the exit code of the process.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import os
+import select
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import click
 
@@ -25,6 +28,8 @@ from verify.verdict import Verdict
 PROGRAM = "verify"
 _COMPLETE = "_VERIFY_COMPLETE"
 _INTERRUPTED = 130
+_READER_GONE = 141
+"""What a shell says of a program that a broken pipe ended, and no verdict."""
 
 
 class _Entry(NamedTuple):
@@ -151,17 +156,30 @@ def run(arguments: Sequence[str]) -> int:
     main_thread = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, interrupt) if main_thread else None
     try:
-        code = _run(arguments)
+        code = _written(arguments)
     finally:
         if main_thread:
             signal.signal(signal.SIGINT, before)
     if interrupts and code != _INTERRUPTED:
-        return _report("interrupted", _INTERRUPTED)
+        with contextlib.suppress(OSError):
+            _report("interrupted", _INTERRUPTED)
+        return _INTERRUPTED
+    return code
+
+
+def _written(arguments: Sequence[str]) -> int:
+    """`run`, if nobody interrupts."""
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError as error:  # also while an error was reported
+        return _broken_stream(error)
     return code
 
 
 def _run(arguments: Sequence[str]) -> int:
-    """`run`, if nobody interrupts."""
+    """The exit code, if the output can be written."""
     json_output = False
     try:
         # Not click's own `main`: it ends usage errors with 2 and a closed pipe with 1, which
@@ -171,9 +189,11 @@ def _run(arguments: Sequence[str]) -> int:
                 result = group.invoke(context)
             finally:
                 json_output = bool(context.meta.get(options.JSON_META))
-        sys.stdout.flush()
     except click.exceptions.Exit as done:  # --help, --version
-        return _flushed(done.exit_code)
+        return done.exit_code
+    except SystemExit as done:  # a signal that the command has seen to
+        code = done.code if isinstance(done.code, int) else 0
+        return code if code > 128 else _report(f"ended with {done.code}", Verdict.ERROR.exit_code)
     except (click.Abort, KeyboardInterrupt, EOFError):
         return _report("interrupted", _INTERRUPTED)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -191,8 +211,8 @@ def _run(arguments: Sequence[str]) -> int:
             verdict = next(v for v in Verdict if v.exit_code == error.exit_code)
             print_json({"verdict": verdict.value, "error": str(error)})
         return _report(str(error), error.exit_code)
-    except OSError as error:
-        return _broken_stream(error)
+    except OSError:
+        raise
     except Exception:
         import traceback  # not needed for anything that goes well
 
@@ -213,24 +233,54 @@ def _report(message: str, code: int) -> int:
     return code
 
 
-def _flushed(code: int) -> int:
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        return _broken_stream(error)
-    return code
-
-
 def _broken_stream(error: OSError) -> int:
-    """Report an error of the system; the output may be lost, so it is never a success."""
+    """Report an error of the system; the output may be lost, so it is never a success.
+
+    A reader who has gone away (`| head -1`) has seen enough: nobody needs to be told.
+    """
+    # A pipe to a child process breaks as well, and that is an error like any other.
+    gone = isinstance(error, BrokenPipeError) and any(map(_has_no_reader, (sys.stdout, sys.stderr)))
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            # Python flushes once more at exit and would print a second message.
+            with contextlib.suppress(io.UnsupportedOperation):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if gone:
+        return _READER_GONE
     what = f"{error.filename}: " if error.filename is not None else ""
-    code = _report(f"{what}{error.strerror or error}", Verdict.ERROR.exit_code)
+    with contextlib.suppress(OSError):
+        _report(f"{what}{error.strerror or error}", Verdict.ERROR.exit_code)
+    return Verdict.ERROR.exit_code
+
+
+def _has_no_reader(stream: TextIO) -> bool:
     try:
-        sys.stdout.flush()
-    except OSError:
-        # Python flushes once more at exit and would print a second message.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return code
+        poll = select.poll()
+        poll.register(stream, 0)
+        return any(state & (select.POLLERR | select.POLLHUP) for _, state in poll.poll(0))
+    except (OSError, ValueError):
+        return False
+
+
+def _open_streams() -> None:
+    """Open what the caller has closed (`>&-`): nobody listens, so the exit code says all.
+
+    Otherwise the next file that is opened would get the number, and what is printed, or what a
+    child prints, would go into it.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def main() -> int:
@@ -239,6 +289,7 @@ def main() -> int:
     Returns:
         The exit code (see the module's text).
     """
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets its escape, not a traceback.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # TextIOWrapper
@@ -246,5 +297,7 @@ def main() -> int:
     if instruction:
         from click.shell_completion import shell_complete
 
-        return shell_complete(group, {}, PROGRAM, _COMPLETE, instruction)
+        with contextlib.suppress(BrokenPipeError):
+            return shell_complete(group, {}, PROGRAM, _COMPLETE, instruction)
+        return _READER_GONE
     return run(sys.argv[1:])

@@ -5,6 +5,7 @@ Colour is used on a terminal only, and not with NO_COLOR set (rich sees to both)
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import sys
@@ -29,6 +30,13 @@ _FILE_WIDTH = 200
 """Columns for output that goes to a file or a log, where folded names cannot be searched for."""
 
 
+class _Console(Console):
+    """A console that leaves a broken pipe to the command line, which knows the exit code."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
 def console(stream: TextIO | None = None) -> Console:
     """A console that leaves words alone: no markup, no emoji, no highlighting of numbers.
 
@@ -37,7 +45,7 @@ def console(stream: TextIO | None = None) -> Console:
     """
     stream = stream or sys.stdout
     width = None if stream.isatty() else max(_FILE_WIDTH, shutil.get_terminal_size().columns)
-    return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
+    return _Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:

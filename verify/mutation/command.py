@@ -87,16 +87,16 @@ def _bar(quiet: bool) -> Iterator[Progress]:
     """A progress bar on standard error, on a terminal."""
     import sys
 
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
+    from verify.render import console
+
     columns = (
         TextColumn("mutants"), BarColumn(), MofNCompleteColumn(), TextColumn("judgements"),
         TimeElapsedColumn(),
     )  # fmt: skip
     hidden = quiet or not sys.stderr.isatty()
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+    with Progress(*columns, console=console(sys.stderr), transient=True, disable=hidden) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, every: bar.update(task, completed=done, total=every)
 
