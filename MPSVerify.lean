@@ -17,6 +17,7 @@ import MPSVerify.Spec.Sequential
 import MPSVerify.Spec.StateGuard
 import MPSVerify.Spec.Step
 import MPSVerify.Theory.Counting
+import MPSVerify.Theory.Counting.Space
 import MPSVerify.Theory.Environments
 import MPSVerify.Theory.Examples
 import MPSVerify.Theory.Optimality

@@ -1,4 +1,5 @@
 import MPSVerify.AGX
+import MPSVerify.Theory.Counting.Space
 import MPSVerify.Theory.Environments
 import MPSVerify.Theory.Examples
 import MPSVerify.Theory.Optimality
@@ -132,30 +133,64 @@ theorem better_than_global_mutex : Safe .default globalMutex ∧ Safe .default p
       ¬ (globalMutex.config .default c).Permits a b :=
   MPSVerify.better_than_global_mutex
 
-theorem exactly_two_safe_schemes (σ : LockScheme) (h : σ.Single) :
-    Safe .default σ ↔ σ = globalMutex ∨ σ = perEncoder := MPSVerify.exactly_two_safe_schemes σ h
+theorem exactly_three_safe_schemes (σ : LockScheme) (h : σ.Single) :
+    Safe .default σ ↔ σ ∈ [globalMutex, perEncoder, striped] :=
+  MPSVerify.exactly_three_safe_schemes σ h
 
-theorem per_encoder_uniquely_optimal (σ : LockScheme) (h : σ.Single) :
-    Safe .default σ ∧ Parallel .default σ ↔ σ = perEncoder :=
-  MPSVerify.per_encoder_uniquely_optimal σ h
+theorem exactly_two_safe_and_parallel (σ : LockScheme) (h : σ.Single) :
+    Safe .default σ ∧ Parallel .default σ ↔ σ = perEncoder ∨ σ = striped :=
+  MPSVerify.exactly_two_safe_and_parallel σ h
 
-theorem memory_safe_schemes_exactly_four (σ : LockScheme) (h : σ.Single) :
-    MemorySafe .default σ ↔ σ ∈ [globalMutex, perEncoder, rwLock, perEncoderRW] :=
-  MPSVerify.memory_safe_schemes_exactly_four σ h
+theorem only_per_encoder_permits_most (σ : LockScheme) (h : σ.Single) :
+    (Safe .default σ ∧ ∀ c a b, (perEncoder.config .default c).Permits a b →
+      (σ.config .default c).Permits a b) ↔ σ = perEncoder :=
+  MPSVerify.only_per_encoder_permits_most σ h
+
+theorem per_encoder_uniquely_optimal (s : Strategy) :
+    Safe .default s.scheme ∧ Parallel .default s.scheme ↔ s = .perEncoder :=
+  MPSVerify.per_encoder_uniquely_optimal s
+
+theorem memory_safe_schemes_exactly_six (σ : LockScheme) (h : σ.Single) :
+    MemorySafe .default σ ↔
+      σ ∈ [globalMutex, perEncoder, striped, rwLock, perEncoderRW, readerWriter .queue] :=
+  MPSVerify.memory_safe_schemes_exactly_six σ h
 
 theorem mutex_is_minimal :
     (∀ k, ∀ rs ∈ singleRequests, rs ≠ [⟨.global, .exclusive⟩] → ¬ Safe .default (replaced k rs)) ∧
       ¬ Safe .default uncheckedMutex := MPSVerify.mutex_is_minimal
+
+/-! ## How many schemes there are -/
+
+theorem singleRequests_length : singleRequests.length = 11 := MPSVerify.singleRequests_length
+
+theorem singleRequests_distinct : singleRequests.Pairwise (· ≠ ·) :=
+  MPSVerify.singleRequests_distinct
+
+theorem mem_singleSchemes (σ : LockScheme) : σ ∈ singleSchemes ↔ σ.Single :=
+  MPSVerify.mem_singleSchemes σ
+
+theorem singleSchemes_length : singleSchemes.length = 29282 := MPSVerify.singleSchemes_length
+
+theorem singleSchemes_distinct : singleSchemes.Pairwise (· ≠ ·) :=
+  MPSVerify.singleSchemes_distinct
+
+theorem safe_schemes_distinct :
+    [globalMutex, perEncoder, striped, rwLock, perEncoderRW, readerWriter .queue].Pairwise
+      (· ≠ ·) := MPSVerify.safe_schemes_distinct
+
+theorem safe_schemes_counted : ∀ σ ∈ [globalMutex, perEncoder, striped, rwLock, perEncoderRW,
+    readerWriter .queue], σ.Single := MPSVerify.safe_schemes_counted
+
+theorem confinedSafe_counted : confinedSafe.length = 24 ∧ confinedSafe.Pairwise (· ≠ ·) ∧
+    ∀ σ ∈ confinedSafe, σ.Single := MPSVerify.confinedSafe_counted
 
 /-! ## The environments -/
 
 theorem racy_freelist_exactly_one_safe (σ : LockScheme) (h : σ.Single) :
     Safe .racyFreelist σ ↔ σ = globalMutex := MPSVerify.racy_freelist_exactly_one_safe σ h
 
-theorem exactly_sixteen_safe_confined (σ : LockScheme) (h : σ.Single) :
-    Safe .confined σ ↔ σ ∈ confinedSafe := MPSVerify.exactly_sixteen_safe_confined σ h
-
-theorem confinedSafe_length : confinedSafe.length = 16 := MPSVerify.confinedSafe_length
+theorem exactly_twenty_four_safe_confined (σ : LockScheme) (h : σ.Single) :
+    Safe .confined σ ↔ σ ∈ confinedSafe := MPSVerify.exactly_twenty_four_safe_confined σ h
 
 theorem no_scheme_survives_bypass (σ : LockScheme) :
     TeardownRace .handlersBypass σ ∧ ¬ Safe .handlersBypass σ :=

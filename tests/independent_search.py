@@ -133,8 +133,13 @@ def edges(program: Path, job: Job) -> bytes:
     ).stdout
 
 
-def relation(locks: Locks) -> Relation:
-    """The conflict relation of a lock scheme."""
+def relation(locks: Locks, one_queue: bool = False) -> Relation:
+    """The conflict relation of a lock scheme.
+
+    Args:
+        locks: Its requests.
+        one_queue: The encoders share one queue; else each has its own.
+    """
 
     def clash(k: int, n: int, same_encoder: bool, same_stream: bool) -> bool:
         for scope, mode in locks[k]:
@@ -149,6 +154,8 @@ def relation(locks: Locks) -> Relation:
                     return True
                 if scope == "encoder" and same_encoder:
                     return True
+                if scope == "queue" and (same_encoder or one_queue):
+                    return True
         return False
 
     def matrix(same_encoder: bool, same_stream: bool) -> int:
@@ -160,9 +167,9 @@ def relation(locks: Locks) -> Relation:
     )
 
 
-def all_schemes() -> Iterator[Locks]:
-    """The 9^4 schemes with at most one request per kind."""
-    scopes = ("global", "stream", "operation", "encoder")
+def all_schemes(queues: bool = False) -> Iterator[Locks]:
+    """The schemes with at most one request per kind: 9^4, and with locks per queue 11^4."""
+    scopes = ("global", "stream", "operation", "encoder", *(("queue",) if queues else ()))
     requests = [(), *(((s, m),) for s in scopes for m in ("exclusive", "shared"))]
     yield from itertools.product(requests, repeat=4)
 

@@ -149,28 +149,33 @@ def test_parallelism_and_lost_work() -> None:
         assert found.deadlock is None
 
 
-# --- All 13,122 single-request schemes ------------------------------------------------------------
+# --- All 29,282 single-request schemes ------------------------------------------------------------
+
+SCHEMES = frozenset(itertools.product(hand.all_schemes(queues=True), (False, True)))
 
 
 def relations(flags: int) -> dict[tuple[hand.Relation, bool], list[tuple[hand.Locks, bool]]]:
-    """The schemes by what matters about them in an environment."""
+    """The schemes by what matters about them in an environment.
+
+    A scheme with a lock per queue stands twice: the two encoders have one queue, or one each.
+    """
     groups: dict[tuple[hand.Relation, bool], list[tuple[hand.Locks, bool]]] = {}
-    for locks in hand.all_schemes():
-        relation = hand.effective(flags, hand.relation(locks))
-        for check in (False, True):
-            groups.setdefault((relation, check), []).append((locks, check))
+    for locks in hand.all_schemes(queues=True):
+        for relation in {hand.relation(locks, one_queue) for one_queue in (False, True)}:
+            for check in (False, True):
+                group = hand.effective(flags, relation), check
+                groups.setdefault(group, []).append((locks, check))
     return groups
 
 
 def test_the_table_of_safe_schemes(searcher: Path) -> None:
-    """How many of the 13,122 are safe in each environment, and which."""
-    one = (("global", "exclusive"),)
-    encoder = (("encoder", "exclusive"),)
-    mutexes = {((one,) * 4, True), ((encoder,) * 4, True)}
-    safe: dict[str, set[tuple[hand.Locks, bool]]] = {}
+    """How many of the 29,282 are safe in each environment, and which."""
+    mutexes = {s: (((((s, "exclusive"),),) * 4), True) for s in ("global", "encoder", "queue")}
+    assert len(SCHEMES) == 29_282
+    safe: dict[str, frozenset[tuple[hand.Locks, bool]]] = {}
     for name, flags in hand.ENVIRONMENTS.items():
         groups = relations(flags)
-        assert sum(map(len, groups.values())) == 13_122
+        assert {s for group in groups.values() for s in group} == SCHEMES
         jobs, owners = [], []
         for (relation, check), schemes in groups.items():
             found = hand.jobs_of(2, 2, 2, flags | hand.CHECK * check, relation, hand.TO_FIRST_FAULT)
@@ -181,18 +186,19 @@ def test_the_table_of_safe_schemes(searcher: Path) -> None:
             for schemes, outcome in zip(owners, hand.search(searcher, jobs), strict=True)
             if outcome.faults
         }
-        safe[name] = {s for group in groups.values() if id(group) not in unsafe for s in group}
-    assert safe["default"] == mutexes
+        # Unsafe is what some client can be harmed with: one map of queues is enough.
+        safe[name] = SCHEMES - {s for g in groups.values() if id(g) in unsafe for s in g}
+    assert safe["default"] == set(mutexes.values())
     assert safe["handlersBypass"] == set()
-    assert safe["racyFreelist"] == {((one,) * 4, True)}
+    assert safe["racyFreelist"] == {mutexes["global"]}
     assert safe["noRetain"] == set()
     assert safe["confined"] == {
         ((*((((scope, mode),)) for mode in modes), ((scope, "exclusive"),)), True)
-        for scope in ("global", "encoder")
+        for scope in ("global", "encoder", "queue")
         for modes in itertools.product(("shared", "exclusive"), repeat=3)
     }
-    assert len(safe["confined"]) == 16
-    assert len(safe["confinedNoHandlers"]) == 13_122
+    assert len(safe["confined"]) == 24
+    assert safe["confinedNoHandlers"] == SCHEMES
 
 
 def check_law(searcher: Path, flags: int, blocks: int) -> None:
@@ -229,26 +235,30 @@ def test_the_closed_form_of_the_fault_sets(searcher: Path, flags: int) -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("flags", range(64))
 def test_the_closed_form_everywhere(searcher: Path, flags: int) -> None:
-    """All 13,122 schemes in all 32 environments: `flags` has the liveness check as well."""
+    """All 29,282 schemes in all 32 environments: `flags` has the liveness check as well."""
     check_law(searcher, flags, 2)
     check_law(searcher, flags, 3)
 
 
-def test_memory_safe_schemes_are_exactly_four() -> None:
-    """Without overlap as a fault, two more: readers-writer locks, of the process or an encoder."""
+def test_memory_safe_schemes_are_exactly_six() -> None:
+    """Without overlap as a fault, three more: the readers-writer locks."""
     flags = hand.DEFAULT
     memory_safe = {
         (locks, check)
-        for locks in hand.all_schemes()
-        for check in (False, True)
-        if hand.law(flags | hand.CHECK * check, hand.relation(locks)) <= {"encoderOverlap"}
+        for locks, check in SCHEMES
+        if all(
+            hand.law(flags | hand.CHECK * check, hand.relation(locks, one)) <= {"encoderOverlap"}
+            for one in (False, True)
+        )
     }
-    exclusive = [((scope, "exclusive"),) for scope in ("global", "encoder")]
-    shared = [((scope, "shared"),) for scope in ("global", "encoder")]
+    scopes = ("global", "encoder", "queue")
+    exclusive = [((scope, "exclusive"),) for scope in scopes]
+    shared = [((scope, "shared"),) for scope in scopes]
     expected = {
         ((x, e, x, x), True) for x, s in zip(exclusive, shared, strict=True) for e in (x, s)
     }
     assert memory_safe == expected
+    assert len(expected) == 6
 
 
 # --- The search itself ----------------------------------------------------------------------------

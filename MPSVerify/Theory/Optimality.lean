@@ -9,7 +9,7 @@ Not among a list of strategies: among all disciplines in the sense of `Config`, 
 relations that say which operation waits for which, for any number of threads and encoders. A guard
 that looks at more than the operations (at the encoder's context, say) is no such relation, and can
 be safe and permit more (`StateGuard.lean`). perEncoder is in the default environment throughout.
-Optimality rests on `encoderOverlap` being a fault (`memory_safe_schemes_exactly_four` says what is
+Optimality rests on `encoderOverlap` being a fault (`memory_safe_schemes_exactly_six` says what is
 left without it), and on the client being the most general one.
 -/
 
