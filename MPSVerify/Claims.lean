@@ -4,7 +4,7 @@ import MPSVerify.Theory.Environments
 import MPSVerify.Theory.Examples
 import MPSVerify.Theory.Optimality
 import MPSVerify.Theory.Proposals
-import MPSVerify.Thm.Deadlock
+import MPSVerify.Thm.Deadlock.Examples
 import MPSVerify.Thm.Fairness
 import MPSVerify.Thm.Fairness.Inhabited
 import MPSVerify.Thm.Fairness.Lasso
@@ -289,31 +289,36 @@ theorem one_thread_is_safe {C : Config} {s : State} {t : Thread}
 
 /-! ## Several locks per call, fairness, restricted clients -/
 
-theorem deadlock_free_of_orderable {σ : LockScheme} {env : Env} (h : orderable env σ = true) :
-    DeadlockFree env σ := MPSVerify.deadlock_free_of_orderable h
+theorem deadlock_free_of_orderable {p : LockPolicy} {σ : LockScheme} {env : Env}
+    (h : orderable p env σ = true) : DeadlockFree p env σ := MPSVerify.deadlock_free_of_orderable h
 
-theorem deadlock_free_iff_orderable {σ : LockScheme} {env : Env}
-    (hs : env.sharedEncoders = true) (h2 : σ.atMostTwo env = true) :
-    DeadlockFree env σ ↔ orderable env σ = true := MPSVerify.deadlock_free_iff_orderable hs h2
+theorem deadlock_free_iff_orderable {σ env} (hs : env.sharedEncoders = true)
+    (h2 : σ.atMostTwo env = true) :
+    DeadlockFree .readersPass env σ ↔ orderable .readersPass env σ = true :=
+  MPSVerify.deadlock_free_iff_orderable hs h2
 
-theorem single_lock_deadlock_free {σ : LockScheme} {env : Env}
-    (h : ∀ k, (σ.requestsIn env k).length ≤ 1) : DeadlockFree env σ :=
+theorem single_lock_deadlock_free {p : LockPolicy} {σ : LockScheme} {env : Env}
+    (h : ∀ k, (σ.requestsIn env k).length ≤ 1) : DeadlockFree p env σ :=
   MPSVerify.single_lock_deadlock_free h
 
-theorem safe_sequential {σ : LockScheme} {env : Env} {c : Client} {s : SeqState}
-    (hs : Safe env σ) (h : SeqReachable σ env c s) (f : Fault) :
-    ¬ Faulty (σ.config env c) f s.state :=
+theorem safe_sequential {σ : LockScheme} {env : Env} {c : Client} {s : SeqState} (hs : Safe env σ)
+    (h : SeqReachable σ env c s) (f : Fault) : ¬ Faulty (σ.config env c) f s.state :=
   MPSVerify.safe_sequential hs h f
 
-theorem global_then_encoder :
+theorem global_then_encoder (p : LockPolicy) :
     Safe .default (twoOrders [.global, .encoder] [.global, .encoder]) ∧
-    DeadlockFree .default (twoOrders [.global, .encoder] [.global, .encoder]) :=
-  MPSVerify.global_then_encoder
+    DeadlockFree p .default (twoOrders [.global, .encoder] [.global, .encoder]) :=
+  MPSVerify.global_then_encoder p
 
-theorem opposite_orders_deadlock :
+theorem opposite_orders_deadlock (p : LockPolicy) :
     Safe .default (twoOrders [.global, .encoder] [.encoder, .global]) ∧
-    ¬ DeadlockFree .default (twoOrders [.global, .encoder] [.encoder, .global]) :=
-  MPSVerify.opposite_orders_deadlock
+    ¬ DeadlockFree p .default (twoOrders [.global, .encoder] [.encoder, .global]) :=
+  MPSVerify.opposite_orders_deadlock p
+
+theorem reader_behind_writer :
+    Safe .default readerBehindWriter ∧
+    DeadlockFree .readersPass .default readerBehindWriter ∧
+    ¬ DeadlockFree .readersWait .default readerBehindWriter := MPSVerify.reader_behind_writer
 
 theorem fifo_starvation_free {C : Config} {run : Nat → FifoState} {t : Thread} {k : Kind}
     {e : Encoder} {i : Nat} (hs : C.Safe) (F : FairRun (FifoStep C) run)

@@ -8,6 +8,9 @@ order of the scheme's list, and keeps those that it has while it waits for the n
 and environments are those of `Step.lean`: only the acquire is refined. No lock is reentrant: a call
 that asks for one lock twice, not both times shared, waits for itself. All locks are released at
 once.
+
+Whether such calls can deadlock depends on the locks as well: some let a reader in while a writer
+waits, some do not. So the policy of the locks is part of the claim.
 -/
 
 namespace MPSVerify
@@ -73,15 +76,35 @@ inductive SeqReachable (σ : LockScheme) (env : Env) (c : Client) : SeqState →
   | initial : SeqReachable σ env c .initial
   | step {s l s'} : SeqReachable σ env c s → SeqStep σ env c s l s' → SeqReachable σ env c s'
 
-/-- Some threads (one or more) wait, each for a lock that one of them holds. -/
-def SeqState.Deadlocked (c : Client) (s : SeqState) : Prop :=
+/-- **Whom a reader waits for**, when it asks for a lock that readers hold. -/
+inductive LockPolicy where
+  /-- For holders only: a reader passes a writer that waits. -/
+  | readersPass
+  /-- For a writer that waits as well, as with first-in-first-out locks and with those that prefer
+  writers. -/
+  | readersWait
+  deriving DecidableEq
+
+/-- Thread `u` waits for the lock of request `q` itself, exclusively. -/
+def SeqState.WaitsToWrite (c : Client) (s : SeqState) (u : Thread) (o : Op) (q : Request) : Prop :=
+  ∃ k e r rs, s.state.threads u = some ⟨k, e, .dispatched⟩ ∧ (s.locks u).left = r :: rs ∧
+    r.scope.lock c ⟨u, k, e⟩ = q.scope.lock c o ∧ r.mode = .exclusive
+
+/-- Operation `o`, which asks for the lock of request `q`, can have to wait for thread `u`. -/
+def SeqState.Keeps (p : LockPolicy) (c : Client) (s : SeqState) (u : Thread) (o : Op)
+    (q : Request) : Prop :=
+  s.Withholds c u o q ∨ (p = .readersWait ∧ q.mode = .shared ∧ s.WaitsToWrite c u o q)
+
+/-- Some threads (one or more) wait, each for one of them. Steps are the same for both policies: a
+reader that passes a thread with the same lock ahead of it was there before that one asked. -/
+def SeqState.Deadlocked (p : LockPolicy) (c : Client) (s : SeqState) : Prop :=
   ∃ S : Thread → Prop, (∃ t, S t) ∧ ∀ t, S t → ∃ k e r rs,
     s.state.threads t = some ⟨k, e, .dispatched⟩ ∧ (s.locks t).left = r :: rs ∧
-    ∃ u, S u ∧ s.Withholds c u ⟨t, k, e⟩ r
+    ∃ u, S u ∧ s.Keeps p c u ⟨t, k, e⟩ r
 
-/-- **Deadlock-free**: for every client, no deadlock can be reached. -/
-def DeadlockFree (env : Env) (σ : LockScheme) : Prop :=
-  ∀ c s, SeqReachable σ env c s → ¬ s.Deadlocked c
+/-- **Deadlock-free** with locks of policy `p`: for every client, no deadlock can be reached. -/
+def DeadlockFree (p : LockPolicy) (env : Env) (σ : LockScheme) : Prop :=
+  ∀ c s, SeqReachable σ env c s → ¬ s.Deadlocked p c
 
 /-! ## The order of the locks, as a program -/
 
@@ -111,34 +134,41 @@ def Client.together : Client where
 client if and only if they do so here. -/
 def Scope.common (s : Scope) (k : Kind) : Lock := s.lock .together ⟨0, k, 0⟩
 
-/-- A call at `x` can be waiting for a call at `y`. An encoder's lock is shared by two threads only
-if their kinds can meet on one encoder (never, for most kinds, under confinement). -/
-def Wait.on (env : Env) (x y : Wait) : Bool :=
-  y.held.any fun r => decide (r.scope.common y.kind = x.wanted.scope.common x.kind) &&
-    r.mode.excludes x.wanted.mode &&
-    (decide (r.scope ≠ .encoder) || decide (x.kind = y.kind) || env.meet x.kind y.kind)
+/-- Request `r` of a call of kind `k` can name the lock that a call at `x` wants. An encoder's lock is
+shared by two threads only if their kinds can meet on one encoder (never, for most kinds, under
+confinement). -/
+def Wait.wants (env : Env) (x : Wait) (k : Kind) (r : Request) : Bool :=
+  decide (r.scope.common k = x.wanted.scope.common x.kind) &&
+    (decide (r.scope ≠ .encoder) || decide (x.kind = k) || env.meet x.kind k)
+
+/-- A call at `x` can be waiting for a call at `y`. -/
+def Wait.on (p : LockPolicy) (env : Env) (x y : Wait) : Bool :=
+  (y.held.any fun r => x.wants env y.kind r && r.mode.excludes x.wanted.mode) ||
+    (decide (p = .readersWait) && decide (x.wanted.mode = .shared) &&
+      decide (y.wanted.mode = .exclusive) && x.wants env y.kind y.wanted)
 
 /-- The waits that can be for one of them. -/
-def pruneWaits (env : Env) (xs : List Wait) : List Wait := xs.filter fun x => xs.any (x.on env)
+def pruneWaits (p : LockPolicy) (env : Env) (xs : List Wait) : List Wait :=
+  xs.filter fun x => xs.any (x.on p env)
 
 /-- Prune `n` times. -/
-def knotAfter (env : Env) : Nat → List Wait → List Wait
+def knotAfter (p : LockPolicy) (env : Env) : Nat → List Wait → List Wait
   | 0, xs => xs
-  | n + 1, xs => knotAfter env n (pruneWaits env xs)
+  | n + 1, xs => knotAfter p env n (pruneWaits p env xs)
 
 /-- What is left when nothing more can be pruned: the waits of cycles, and those that lead to one.
 This is the counterexample when the locks cannot be ordered. -/
-def LockScheme.knot (σ : LockScheme) (env : Env) : List Wait :=
-  knotAfter env (σ.waits env).length (σ.waits env)
+def LockScheme.knot (σ : LockScheme) (p : LockPolicy) (env : Env) : List Wait :=
+  knotAfter p env (σ.waits env).length (σ.waits env)
 
 /-- **The locks can be ordered**: no cycle of waits. -/
-def orderable (env : Env) (σ : LockScheme) : Bool := (σ.knot env).isEmpty
+def orderable (p : LockPolicy) (env : Env) (σ : LockScheme) : Bool := (σ.knot p env).isEmpty
 
 /-- No call asks for more than two locks. -/
 def LockScheme.atMostTwo (σ : LockScheme) (env : Env) : Bool :=
   allKinds.all fun k => decide ((σ.requestsIn env k).length ≤ 2)
 
-/-! ## Examples -/
+/-! ## Schemes that the claims name -/
 
 /-- Every call takes these locks, all exclusive, in this order, but `destroy` in that one. -/
 def twoOrders (scopes scopes' : List Scope) : LockScheme where
@@ -146,6 +176,15 @@ def twoOrders (scopes scopes' : List Scope) : LockScheme where
   encode := scopes.map (⟨·, .exclusive⟩)
   destroy := scopes'.map (⟨·, .exclusive⟩)
   complete := scopes.map (⟨·, .exclusive⟩)
+  check := true
+
+/-- `encode` and `destroy` read the global lock and take the encoder's, in both orders; `create` and
+`complete` write the global lock. -/
+def readerBehindWriter : LockScheme where
+  create := [⟨.global, .exclusive⟩]
+  encode := [⟨.global, .shared⟩, ⟨.encoder, .exclusive⟩]
+  destroy := [⟨.encoder, .exclusive⟩, ⟨.global, .shared⟩]
+  complete := [⟨.global, .exclusive⟩]
   check := true
 
 end MPSVerify

@@ -9,20 +9,39 @@ For any number of locks per call, in every environment: locks that can be ordere
 The converse holds for at most two locks per call when encoders are shared. With three and more, a
 cycle is a deadlock unless a lock that two of its calls took before (a *gate*) keeps them apart:
 `deadlock_of_cycle` is about a given cycle, `deadlock_free_of_gate` about the global lock as a gate.
+The converse is about locks that let a reader pass a waiting writer.
 -/
 
 namespace MPSVerify
 
-variable {σ : LockScheme} {env : Env} {c : Client} {s s' : SeqState}
+variable {p : LockPolicy} {σ : LockScheme} {env : Env} {c : Client} {s s' : SeqState}
 
 /-- **Deadlock-free if and only if the locks can be ordered**, for at most two locks per call, taken
-one after the other, and any number of threads. -/
+one after the other, readers that pass waiting writers, and any number of threads. -/
 theorem deadlock_free_iff_orderable (hs : env.sharedEncoders = true)
-    (h2 : σ.atMostTwo env = true) : DeadlockFree env σ ↔ orderable env σ = true := by
+    (h2 : σ.atMostTwo env = true) :
+    DeadlockFree .readersPass env σ ↔ orderable .readersPass env σ = true := by
   refine ⟨fun h => ?_, deadlock_free_of_orderable⟩
-  cases ho : orderable env σ with
+  cases ho : orderable .readersPass env σ with
   | true => rfl
   | false => exact absurd h (not_deadlock_free_of_knot hs h2 ho)
+
+/-- If readers pass, only holders keep anybody. -/
+theorem SeqState.Keeps.of_readersPass {u : Thread} {o : Op} {q : Request}
+    (h : s.Keeps .readersPass c u o q) : s.Withholds c u o q :=
+  h.elim id fun h => (by cases h.1)
+
+/-- What is a deadlock if readers pass is one if they wait. -/
+theorem SeqState.Deadlocked.wait (h : s.Deadlocked .readersPass c) : s.Deadlocked p c :=
+  let ⟨S, hne, hS⟩ := h
+  ⟨S, hne, fun t ht => let ⟨k, e, r, rs, hk, hl, u, hu, hw⟩ := hS t ht
+    ⟨k, e, r, rs, hk, hl, u, hu, Or.inl hw.of_readersPass⟩⟩
+
+/-- **Readers that wait are the harder case**: what is deadlock-free then is so in any case. -/
+theorem DeadlockFree.any (h : DeadlockFree .readersWait env σ) : DeadlockFree p env σ := by
+  cases p with
+  | readersPass => exact fun c s hr hd => h c s hr hd.wait
+  | readersWait => exact h
 
 /-- The locks of a list are taken in ascending order. -/
 def Ascending (rank : Lock → Nat) (k : Kind) (rs : List Request) : Prop :=
@@ -41,21 +60,35 @@ theorem Ascending.lt {rank : Lock → Nat} {k : Kind} {w : Request} {rs : List R
 be ordered. The ranking is of the five scopes, an operation lock having one rank per kind. -/
 theorem orderable_of_rank (rank : Lock → Nat)
     (h : ∀ k, env.happens k = true → Ascending rank k (σ.requestsIn env k)) :
-    orderable env σ = true := by
+    orderable p env σ = true := by
   refine orderable_iff.mpr (List.eq_nil_iff_forall_not_mem.mpr ?_)
-  -- The rank of the wanted lock goes up from each wait to the next one: there is no highest.
-  have up : ∀ x ∈ σ.knot env, ∃ y ∈ σ.knot env,
+  -- The rank of the wanted lock goes up from each wait to one that holds that lock, ...
+  have held : ∀ x y : Wait, y ∈ σ.knot p env →
+      (∃ r ∈ y.held, x.wants env y.kind r = true ∧ r.mode.excludes x.wanted.mode = true) →
       rank (x.wanted.scope.common x.kind) < rank (y.wanted.scope.common y.kind) := by
-    intro x hx
-    obtain ⟨y, hy, ho⟩ := LockScheme.on_knot hx
-    refine ⟨y, hy, ?_⟩
-    simp only [Wait.on, List.any_eq_true, Bool.and_eq_true, decide_eq_true_eq] at ho
-    obtain ⟨r, hr, ⟨hl, _⟩, _⟩ := ho
+    intro x y hy ⟨r, hr, hl, _⟩
+    simp only [Wait.wants, Bool.and_eq_true, decide_eq_true_eq] at hl
     obtain ⟨hh, rs, he⟩ := LockScheme.of_mem_waits (LockScheme.knot_subset hy)
     have ha := h y.kind hh
     rw [← he] at ha
-    rw [← hl]
+    rw [← hl.1]
     exact Ascending.lt ha r hr
+  -- ... and a writer that keeps a reader waits for such a one: there is no highest.
+  have up : ∀ x ∈ σ.knot p env, ∃ y ∈ σ.knot p env,
+      rank (x.wanted.scope.common x.kind) < rank (y.wanted.scope.common y.kind) := by
+    intro x hx
+    obtain ⟨y, hy, ho⟩ := LockScheme.on_knot hx
+    simp only [Wait.on, List.any_eq_true, Bool.and_eq_true, Bool.or_eq_true,
+      decide_eq_true_eq] at ho
+    rcases ho with ho | ⟨⟨_, hw⟩, hl⟩
+    · exact ⟨y, hy, held x y hy ho⟩
+    obtain ⟨z, hz, ho⟩ := LockScheme.on_knot hy
+    simp only [Wait.on, List.any_eq_true, Bool.and_eq_true, Bool.or_eq_true,
+      decide_eq_true_eq] at ho
+    rcases ho with ho | ⟨⟨⟨_, hs⟩, _⟩, _⟩
+    · simp only [Wait.wants, Bool.and_eq_true, decide_eq_true_eq] at hl
+      exact ⟨z, hz, by rw [← hl.1]; exact held y z hz ho⟩
+    · rw [hw] at hs; cases hs
   have bound : ∀ (xs : List Wait), ∃ n, ∀ x ∈ xs, rank (x.wanted.scope.common x.kind) ≤ n := by
     intro xs
     induction xs with
@@ -66,7 +99,7 @@ theorem orderable_of_rank (rank : Lock → Nat)
       rcases List.mem_cons.mp hy with hy | hy
       · subst hy; exact Nat.le_add_right _ _
       · exact Nat.le_trans (hn y hy) (Nat.le_add_left _ _)
-  have climb : ∀ n, ∀ x ∈ σ.knot env, ∃ y ∈ σ.knot env,
+  have climb : ∀ n, ∀ x ∈ σ.knot p env, ∃ y ∈ σ.knot p env,
       n ≤ rank (y.wanted.scope.common y.kind) := by
     intro n
     induction n with
@@ -77,19 +110,19 @@ theorem orderable_of_rank (rank : Lock → Nat)
       obtain ⟨z, hz, hlt⟩ := up y hy
       exact ⟨z, hz, Nat.lt_of_le_of_lt hn hlt⟩
   intro x hx
-  obtain ⟨n, hn⟩ := bound (σ.knot env)
+  obtain ⟨n, hn⟩ := bound (σ.knot p env)
   obtain ⟨y, hy, hlt⟩ := climb (n + 1) x hx
   exact Nat.not_succ_le_self n (Nat.le_trans hlt (hn y hy))
 
 /-- **The textbook rule**: locks taken in ascending order of one ranking do not deadlock, however
-many a call takes. -/
+many a call takes and whatever their policy. -/
 theorem deadlock_free_of_rank (rank : Lock → Nat)
     (h : ∀ k, env.happens k = true → Ascending rank k (σ.requestsIn env k)) :
-    DeadlockFree env σ := deadlock_free_of_orderable (orderable_of_rank rank h)
+    DeadlockFree p env σ := deadlock_free_of_orderable (orderable_of_rank rank h)
 
-/-- **One lock per call never deadlocks**, in any environment. -/
+/-- **One lock per call never deadlocks**, in any environment, whatever the policy. -/
 theorem single_lock_deadlock_free (h : ∀ k, (σ.requestsIn env k).length ≤ 1) :
-    DeadlockFree env σ := by
+    DeadlockFree p env σ := by
   refine deadlock_free_of_rank (fun _ => 0) (fun k _ => ?_)
   have hk := h k
   cases hr : σ.requestsIn env k with
@@ -109,10 +142,11 @@ theorem Takes.not_clash {k : Kind} {r : Request} {rs : List Request} :
     Takes.not_clash (a := a) ht.2 q (by rw [List.append_assoc]; exact hq)
 
 /-- **A gate lock**: if every call takes the global lock first, exclusively, and no call asks for a
-lock twice, there is no deadlock, in whatever order the other locks are taken. -/
+lock twice, there is no deadlock, in whatever order the other locks are taken (with readers that
+pass waiting writers). -/
 theorem deadlock_free_of_gate
     (hg : ∀ k, σ.requestsIn env k = [] ∨ ∃ rs, σ.requestsIn env k = ⟨.global, .exclusive⟩ :: rs)
-    (ht : ∀ k, Takes k [] (σ.requestsIn env k)) : DeadlockFree env σ := by
+    (ht : ∀ k, Takes k [] (σ.requestsIn env k)) : DeadlockFree .readersPass env σ := by
   intro c s hr ⟨S, ⟨t₀, h₀⟩, hS⟩
   have D := hr.disciplined
   -- Whoever holds anything holds the gate.
@@ -128,6 +162,8 @@ theorem deadlock_free_of_gate
       exact List.mem_cons_self
   obtain ⟨_, _, _, _, _, _, u, hu, hw⟩ := hS t₀ h₀
   obtain ⟨k, e, r, rs, hk, hl, v, hv, hw'⟩ := hS u hu
+  have hw := hw.of_readersPass
+  have hw' := hw'.of_readersPass
   obtain ⟨x, q, hx, hq, _⟩ := hw
   obtain ⟨y, q', hy, hq', hlock, hm⟩ := hw'
   by_cases huv : u = v
@@ -142,14 +178,16 @@ theorem deadlock_free_of_gate
   · have := D.apart u v x y huv hx hy _ (gate u x hx ⟨q, hq⟩) _ (gate v y hy ⟨q', hq'⟩) rfl
     cases this
 
-/-- **A deadlock is for ever**: whatever the other threads do. -/
-theorem SeqState.Deadlocked.forever {l : SeqLabel} (h : s.Deadlocked c)
-    (hs : SeqStep σ env c s l s') : s'.Deadlocked c := by
+/-- **A deadlock is for ever**, whatever the other threads do, if readers pass waiting writers. (If
+they wait, one that is not yet waiting may still pass.) -/
+theorem SeqState.Deadlocked.forever {l : SeqLabel} (h : s.Deadlocked .readersPass c)
+    (hs : SeqStep σ env c s l s') : s'.Deadlocked .readersPass c := by
   obtain ⟨S, hne, hS⟩ := h
   -- No thread of the deadlock moves.
   have still : ∀ t, S t → s'.state.threads t = s.state.threads t ∧ s'.locks t = s.locks t := by
     intro t ht
     obtain ⟨k, e, r, rs, hk, hl, u, _, hw⟩ := hS t ht
+    have hw := hw.of_readersPass
     cases hs with
     | @dispatch st o h =>
       cases h with
@@ -184,40 +222,9 @@ theorem SeqState.Deadlocked.forever {l : SeqLabel} (h : s.Deadlocked c)
         exact ⟨State.setThread_ne _ _ htv, rfl⟩
       | drop _ _ => exact ⟨rfl, rfl⟩
   refine ⟨S, hne, fun t ht => ?_⟩
-  obtain ⟨k, e, r, rs, hk, hl, u, hu, x, q, hx, hq, hm⟩ := hS t ht
-  refine ⟨k, e, r, rs, (still t ht).1.trans hk, by rw [(still t ht).2]; exact hl, u, hu, x, q,
-    (still u hu).1.trans hx, by rw [(still u hu).2]; exact hq, hm⟩
-
-/-! ## Examples -/
-
-/-- First the global lock, then the encoder's: safe and deadlock-free. -/
-theorem global_then_encoder :
-    Safe .default (twoOrders [.global, .encoder] [.global, .encoder]) ∧
-    DeadlockFree .default (twoOrders [.global, .encoder] [.global, .encoder]) :=
-  ⟨(safe_iff_criterion _ _).mpr (by decide), deadlock_free_of_orderable (by decide +kernel)⟩
-
-/-- Two locks in opposite orders: as safe, and it deadlocks. -/
-theorem opposite_orders_deadlock :
-    Safe .default (twoOrders [.global, .encoder] [.encoder, .global]) ∧
-    ¬ DeadlockFree .default (twoOrders [.global, .encoder] [.encoder, .global]) :=
-  ⟨(safe_iff_criterion _ _).mpr (by decide), fun h =>
-    absurd ((deadlock_free_iff_orderable (env := .default) rfl (by decide)).mp h)
-      (by decide +kernel)⟩
-
-/-- The counterexample: who holds what there, and what it wants. -/
-theorem opposite_orders_knot :
-    ⟨.destroy, [⟨.encoder, .exclusive⟩], ⟨.global, .exclusive⟩⟩ ∈
-      (twoOrders [.global, .encoder] [.encoder, .global]).knot .default ∧
-    ⟨.encode, [⟨.global, .exclusive⟩], ⟨.encoder, .exclusive⟩⟩ ∈
-      (twoOrders [.global, .encoder] [.encoder, .global]).knot .default := by
-  constructor <;> decide +kernel
-
-/-- With three locks the iff fails: behind a gate the order does not matter. -/
-theorem gate_needs_no_order :
-    DeadlockFree .default (twoOrders [.global, .encoder, .queue] [.global, .queue, .encoder]) ∧
-    orderable .default (twoOrders [.global, .encoder, .queue] [.global, .queue, .encoder]) =
-      false :=
-  ⟨deadlock_free_of_gate (fun k => Or.inr (by cases k <;> exact ⟨_, rfl⟩)) (fun k => by
-    cases k <;> decide +kernel), by decide +kernel⟩
+  obtain ⟨k, e, r, rs, hk, hl, u, hu, hw⟩ := hS t ht
+  obtain ⟨x, q, hx, hq, hm⟩ := hw.of_readersPass
+  exact ⟨k, e, r, rs, (still t ht).1.trans hk, by rw [(still t ht).2]; exact hl, u, hu,
+    Or.inl ⟨x, q, (still u hu).1.trans hx, by rw [(still u hu).2]; exact hq, hm⟩⟩
 
 end MPSVerify

@@ -148,8 +148,8 @@ theorem arrange (hs : env.sharedEncoders = true) {s₀ : SeqState}
 
 /-- Waits each of which is on one of them are a deadlock. -/
 theorem Arranged.deadlocked {M : List Wait} (A : Arranged σ env M s) (hM : M ≠ [])
-    (hc : ∀ x ∈ M, ∃ y ∈ M, ∃ r ∈ y.held, Clash y.kind r x.kind x.wanted) :
-    s.Deadlocked .together := by
+    (hc : ∀ x ∈ M, ∃ y ∈ M, ∃ r ∈ y.held, Clash y.kind r x.kind x.wanted) {p : LockPolicy} :
+    s.Deadlocked p .together := by
   refine ⟨fun t => ∃ x ∈ M, s.At t x, ?_, ?_⟩
   · cases M with
     | nil => exact absurd rfl hM
@@ -160,7 +160,7 @@ theorem Arranged.deadlocked {M : List Wait} (A : Arranged σ env M s) (hM : M �
     refine ⟨x.kind, 0, x.wanted, rs, ht, by rw [hl], ?_⟩
     obtain ⟨y, hy, r, hr, hcl⟩ := hc x hx
     obtain ⟨u, hu, us, hul⟩ := A.all y hy
-    refine ⟨u, ⟨y, hy, hu, us, hul⟩, _, r, hu, by rw [hul]; exact hr, ?_, hcl.2⟩
+    refine ⟨u, ⟨y, hy, hu, us, hul⟩, Or.inl ⟨_, r, hu, by rw [hul]; exact hr, ?_, hcl.2⟩⟩
     rw [show Busy.op u ⟨y.kind, 0, .dispatched⟩ = ⟨u, y.kind, 0⟩ from rfl, Scope.lock_together,
       Scope.lock_together]
     exact hcl.1

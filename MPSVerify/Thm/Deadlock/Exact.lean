@@ -102,8 +102,8 @@ says that no further lock that two of them hold (a *gate*) keeps them from getti
 `Takes`, that none of them waits for itself before it gets there. -/
 theorem deadlock_of_cycle (hs : env.sharedEncoders = true) {M : List Wait} (hM : M ≠ [])
     (hw : ∀ x ∈ M, x ∈ σ.waits env ∧ Takes x.kind [] x.held) (hp : M.Pairwise Wait.Compatible)
-    (hc : ∀ x ∈ M, ∃ y ∈ M, ∃ r ∈ y.held, Clash y.kind r x.kind x.wanted) :
-    ¬ DeadlockFree env σ := by
+    (hc : ∀ x ∈ M, ∃ y ∈ M, ∃ r ∈ y.held, Clash y.kind r x.kind x.wanted) {p : LockPolicy} :
+    ¬ DeadlockFree p env σ := by
   intro h
   by_cases ht : Takes .create [] (σ.requestsIn env .create)
   · obtain ⟨s₀, h₀, hi⟩ := arranged_live ht
@@ -250,22 +250,24 @@ theorem LockScheme.held_of_atMostTwo (h : σ.atMostTwo env = true) {x : Wait}
         (Nat.le_trans (Nat.succ_le_succ (Nat.le_add_right _ _)) hl))
       cases this
 
-/-- With at most two locks per call, a knot of waits is a deadlock. -/
+/-- With at most two locks per call, a knot of waits for holders is a deadlock. -/
 theorem not_deadlock_free_of_knot (hs : env.sharedEncoders = true) (h2 : σ.atMostTwo env = true)
-    (hk : orderable env σ = false) : ¬ DeadlockFree env σ := by
-  have hne : σ.knot env ≠ [] := fun h => by rw [orderable_iff.mpr h] at hk; cases hk
-  have held := fun x (hx : x ∈ σ.knot env) =>
+    (hk : orderable .readersPass env σ = false) {p : LockPolicy} : ¬ DeadlockFree p env σ := by
+  have hne : σ.knot .readersPass env ≠ [] := fun h => by rw [orderable_iff.mpr h] at hk; cases hk
+  have held := fun x (hx : x ∈ σ.knot .readersPass env) =>
     LockScheme.held_of_atMostTwo h2 (LockScheme.knot_subset hx)
   obtain ⟨M, hsub, hp, hd⟩ := choose_compatible held
-  have next : ∀ x ∈ σ.knot env, ∃ y ∈ M, ∃ r ∈ y.held, Clash y.kind r x.kind x.wanted := by
+  have next : ∀ x ∈ σ.knot .readersPass env, ∃ y ∈ M, ∃ r ∈ y.held, Clash y.kind r x.kind x.wanted := by
     intro x hx
     obtain ⟨y, hy, ho⟩ := LockScheme.on_knot hx
-    simp only [Wait.on, List.any_eq_true, Bool.and_eq_true, decide_eq_true_eq] at ho
-    obtain ⟨r, hr, ⟨hl, hm⟩, _⟩ := ho
+    simp only [Wait.on, Wait.wants, List.any_eq_true, Bool.and_eq_true, Bool.or_eq_true,
+      decide_eq_true_eq] at ho
+    rcases ho with ⟨r, hr, ⟨hl, _⟩, hm⟩ | ⟨⟨⟨hp, _⟩, _⟩, _⟩
+    case inr => cases hp
     exact hd _ _ ⟨y, hy, r, hr, hl, hm⟩
   refine deadlock_of_cycle hs (M := M) ?_ ?_ hp (fun x hx => next x (hsub x hx))
   · intro h
-    cases hkn : σ.knot env with
+    cases hkn : σ.knot .readersPass env with
     | nil => exact hne hkn
     | cons x _ =>
       obtain ⟨y, hy, _⟩ := next x (by rw [hkn]; exact List.mem_cons_self)
