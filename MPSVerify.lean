@@ -13,6 +13,7 @@ import MPSVerify.Spec.Progress
 import MPSVerify.Spec.Replay
 import MPSVerify.Spec.RestrictedClients
 import MPSVerify.Spec.Scheme
+import MPSVerify.Spec.SeqReplay
 import MPSVerify.Spec.Sequential
 import MPSVerify.Spec.StateGuard
 import MPSVerify.Spec.Step
@@ -31,9 +32,11 @@ import MPSVerify.Thm.Criterion
 import MPSVerify.Thm.Deadlock
 import MPSVerify.Thm.Deadlock.Cycle
 import MPSVerify.Thm.Deadlock.Exact
+import MPSVerify.Thm.Deadlock.Examples
 import MPSVerify.Thm.Deadlock.Order
 import MPSVerify.Thm.Deadlock.Progress
 import MPSVerify.Thm.Deadlock.Refinement
+import MPSVerify.Thm.Deadlock.Replay
 import MPSVerify.Thm.Discipline
 import MPSVerify.Thm.Encoding
 import MPSVerify.Thm.Fairness

@@ -289,21 +289,20 @@ theorem one_thread_is_safe {C : Config} {s : State} {t : Thread}
 
 /-! ## Several locks per call, fairness, restricted clients -/
 
-theorem deadlock_free_of_orderable {p : LockPolicy} {σ : LockScheme} {env : Env}
-    (h : orderable p env σ = true) : DeadlockFree p env σ := MPSVerify.deadlock_free_of_orderable h
+variable {p : LockPolicy} {σ : LockScheme} {env : Env}
 
-theorem deadlock_free_iff_orderable {σ env} (hs : env.sharedEncoders = true)
-    (h2 : σ.atMostTwo env = true) :
+theorem deadlock_free_of_orderable (h : orderable p env σ = true) : DeadlockFree p env σ :=
+  MPSVerify.deadlock_free_of_orderable h
+
+theorem deadlock_free_iff_orderable (hs : env.sharedEncoders = true) (h2 : σ.atMostTwo env = true) :
     DeadlockFree .readersPass env σ ↔ orderable .readersPass env σ = true :=
   MPSVerify.deadlock_free_iff_orderable hs h2
 
-theorem single_lock_deadlock_free {p : LockPolicy} {σ : LockScheme} {env : Env}
-    (h : ∀ k, (σ.requestsIn env k).length ≤ 1) : DeadlockFree p env σ :=
-  MPSVerify.single_lock_deadlock_free h
+theorem single_lock_deadlock_free (h : ∀ k, (σ.requestsIn env k).length ≤ 1) :
+    DeadlockFree p env σ := MPSVerify.single_lock_deadlock_free h
 
-theorem safe_sequential {σ : LockScheme} {env : Env} {c : Client} {s : SeqState} (hs : Safe env σ)
-    (h : SeqReachable σ env c s) (f : Fault) : ¬ Faulty (σ.config env c) f s.state :=
-  MPSVerify.safe_sequential hs h f
+theorem safe_sequential {c : Client} {s : SeqState} (hs : Safe env σ) (h : SeqReachable σ env c s)
+    (f : Fault) : ¬ Faulty (σ.config env c) f s.state := MPSVerify.safe_sequential hs h f
 
 theorem global_then_encoder (p : LockPolicy) :
     Safe .default (twoOrders [.global, .encoder] [.global, .encoder]) ∧
@@ -315,8 +314,7 @@ theorem opposite_orders_deadlock (p : LockPolicy) :
     ¬ DeadlockFree p .default (twoOrders [.global, .encoder] [.encoder, .global]) :=
   MPSVerify.opposite_orders_deadlock p
 
-theorem reader_behind_writer :
-    Safe .default readerBehindWriter ∧
+theorem reader_behind_writer : Safe .default readerBehindWriter ∧
     DeadlockFree .readersPass .default readerBehindWriter ∧
     ¬ DeadlockFree .readersWait .default readerBehindWriter := MPSVerify.reader_behind_writer
 

@@ -172,8 +172,8 @@ BAD = {
     ),
     "unknown key": (
         STRATEGY.replace("english =", "englisch ="),
-        "3: strategy 'mine': unknown key 'englisch'; use one of name, english, check, locks, "
-        "expect, extension (did you mean 'english'?)",
+        "3: strategy 'mine': unknown key 'englisch'; use one of name, english, check, "
+        "readers_pass, locks, expect, extension (did you mean 'english'?)",
     ),
     "unknown key above": ("strategies = 1\n" + STRATEGY, "1: unknown key 'strategies'"),
     "unknown claim": (EXPECT + "save = true\n", "12: strategy 'mine': unknown key 'save'"),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from verify import views
+from verify import deadlock, views
 from verify.errors import VerifyError
 from verify.spec import KINDS, Environment, LockScheme, Spec, Strategy
 from verify.views import Counterexample, StrategyView
@@ -32,12 +32,6 @@ _IMPORTS = ("MPSVerify.Thm.Faults", "MPSVerify.Thm.Parallel", "MPSVerify.Thm.Rep
 EVALUATION = "by decide +kernel"
 """The proof of a statement that is decided by evaluation."""
 
-_DEADLOCK = (
-    "deadlock_free_of_orderable (by decide +kernel)",
-    "fun h => absurd ((deadlock_free_iff_orderable (by rfl) (by decide +kernel)).mp h) "
-    "(by decide +kernel)",
-)
-
 
 @dataclass(frozen=True)
 class Claim:
@@ -45,14 +39,15 @@ class Claim:
 
     Attributes:
         strategy: Its name.
-        what: `safe`, `unsafe`, `race`, `fault`, `parallel`, `sequential`, `counterexample`, or
-            `faults` for a cell of the matrix.
+        what: `safe`, `unsafe`, `race`, `fault`, `parallel`, `sequential`, `counterexample`,
+            `deadlockFree`, or `faults` for a cell of the matrix.
         theorem: The constant that must prove it; None if no module is expected to state it.
         module: The module with that constant.
         statement: In Lean, closed, with literals.
         english: The same for a reader.
         environment: The environment that it is about.
         proofs: How to decide it without its theorem: a proof of it, and of its negation.
+        policy: Of the locks, for `deadlockFree`: one of `verify.spec.POLICIES`.
     """
 
     strategy: str
@@ -63,6 +58,7 @@ class Claim:
     english: str
     environment: str = "default"
     proofs: tuple[str, str] = (EVALUATION, EVALUATION)
+    policy: str = ""
 
     @property
     def negation(self) -> str:
@@ -141,17 +137,20 @@ def about(
                 strategy, environment, view.counterexample, f"{AGX}.{name}.counterexample", module
             )
         )
-    if view.several:
-        free = Claim(
-            name,
-            "deadlockFree",
-            f"{AGX}.{name}.deadlock_free",
-            module,
-            f"DeadlockFree {env} {scheme}",
-            f"{name}, whose calls take several locks, is deadlock-free",
-            proofs=_DEADLOCK,
+    for policy, found in view.deadlocks.items():
+        claims.append(
+            Claim(
+                name,
+                "deadlockFree",
+                f"{AGX}.{name}.deadlock_free_{policy}" if found.free else None,
+                module,
+                f"{_WORDS}DeadlockFree .{policy} {env} {scheme}",
+                f"{name}, whose calls take several locks, is deadlock-free "
+                f"{deadlock.ENGLISH[policy]}",
+                proofs=_deadlock_proofs(found),
+                policy=policy,
+            )
         )
-        claims.append(free)
     for other in environments.values():
         faults = view.faults[other.name]
         listed = ", ".join(f".{fault}" for fault in faults)
@@ -167,6 +166,20 @@ def about(
             )
         )
     return claims
+
+
+def _deadlock_proofs(found: deadlock.Finding) -> tuple[str, str]:
+    """That the locks can be ordered, or the run into a deadlock."""
+    free = f"{_WORDS}deadlock_free_of_orderable ({EVALUATION})"
+    run = found.run
+    if run is None:
+        return free, EVALUATION
+    listed = ", ".join(map(views.lean_sequential_label, run.events))
+    maps = " ".join(str(list(m)) for m in (run.bounds.streams, run.bounds.homes, run.bounds.queues))
+    return free, (
+        f"{_WORDS}LockScheme.leadsToDeadlock_sound (c := {_WORDS}Client.listed {maps}) "
+        f"(run := [{listed}]) (ts := {list(range(run.bounds.threads))}) ({EVALUATION})"
+    )
 
 
 def counterexample(
@@ -214,7 +227,7 @@ def gate_module(lines: Iterable[Line], extra: Iterable[str] = ()) -> tuple[str, 
     lines = list(lines)
     modules = {line.claim.module for line in lines if line.by_theorem}
     if any(line.claim.what == "deadlockFree" for line in lines):
-        modules.add("MPSVerify.Thm.Deadlock")
+        modules |= {"MPSVerify.Thm.Deadlock", "MPSVerify.Thm.Deadlock.Replay"}
     imports = [*_IMPORTS, *sorted({*modules, *extra})]
     text = [f"import {module}" for module in imports]
     text += ["namespace MPSVerify.Gate"]

@@ -19,6 +19,7 @@ from verify import claims, generate, resources, views
 from verify import project as projects
 from verify import spec as specs
 from verify.claims import GATE, Claim, Line
+from verify.deadlock import ENGLISH, THREADS, Finding
 from verify.engines.base import Audit, Engine, ModuleResult
 from verify.errors import EngineMissing, VerifyError
 from verify.spec import Spec, Strategy
@@ -55,8 +56,9 @@ class Row:
         faults: For each environment, the exact set of faults, as proved; None where it is not.
         counterexample: For an unsafe one, numbered steps in English of a run that Lean accepts.
         seconds: What the engine took for its module, when it was last checked.
-        deadlock_free: For calls that take several locks, as proved; None where none does.
-        deadlock: If it is not, the waits that lead into a cycle.
+        deadlock_free: For calls that take several locks, by policy of the locks as proved; none
+            where no call does.
+        deadlock: If it is not, a run that Lean has accepted, in English.
     """
 
     strategy: Strategy
@@ -67,7 +69,7 @@ class Row:
     faults: Mapping[str, tuple[str, ...] | None]
     counterexample: tuple[str, ...]
     seconds: float
-    deadlock_free: bool | None = None
+    deadlock_free: Mapping[str, bool | None] = field(default_factory=dict)
     deadlock: tuple[str, ...] = ()
 
     @property
@@ -79,6 +81,14 @@ class Row:
     def axioms(self) -> tuple[str, ...]:
         """The axioms that the main theorem depends on."""
         return self.judged[0].axioms
+
+    @property
+    def never_deadlocks(self) -> bool | None:
+        """Whether it is deadlock-free with every policy that is claimed; None if not known."""
+        known = list(self.deadlock_free.values())
+        if not known or (None in known and False not in known):
+            return None
+        return False not in known
 
     def json(self) -> dict[str, object]:
         """The row as `--json` prints it."""
@@ -92,7 +102,8 @@ class Row:
             "counterexample": list(self.counterexample) or None,
             "seconds": round(self.seconds, 3),
             "note": self.strategy.claims.note,
-            "deadlock_free": self.deadlock_free,
+            "deadlock_free": self.never_deadlocks,
+            "deadlock_free_by_policy": dict(self.deadlock_free) or None,
             "deadlock": list(self.deadlock) or None,
             "faults": {
                 name: None if faults is None else list(faults)
@@ -201,7 +212,7 @@ def _judge(
 ) -> Result:
     spec = project.spec
     by_strategy = claims.of_spec(spec, project.views.values())
-    lines = [Line(claim) for own in by_strategy.values() for claim in own]
+    lines = [_first(claim) for own in by_strategy.values() for claim in own]
     restated = (
         claims.restated(project.root / "MPSVerify" / "Claims.lean") if project.shipped else []
     )
@@ -212,7 +223,10 @@ def _judge(
     unjudged: list[tuple[str, str]] = []
     if not build.ok:
         # Something is wrong: judge claim by claim, and tell a false claim from a broken module.
-        lines = [Line(line.claim, by_theorem=line.claim.module not in broken) for line in lines]
+        lines = [
+            replace(line, by_theorem=line.by_theorem and line.claim.module not in broken)
+            for line in lines
+        ]
         lines, failed = projects.settle(project.root, engine, lines)
         unjudged, restated = restated, []
     kept = [line for index, line in enumerate(lines) if index not in failed]
@@ -236,6 +250,14 @@ def _judge(
     )
 
 
+def _first(claim: Claim) -> Line:
+    """How a claim is tried first: by its theorem, if a module states it.
+
+    A claim without one is tried by its negation where a run into a deadlock is known.
+    """
+    return Line(claim, negated=claim.theorem is None, by_theorem=claim.theorem is not None)
+
+
 def _verdicts(
     project: _Project,
     lines: Sequence[Line],
@@ -256,7 +278,7 @@ def _verdicts(
         if line.by_theorem and claim.theorem:
             asked.append(claim.theorem)
         if index in failed:
-            judged = Judged(claim, _failure(line), reason=failed[index])
+            judged = Judged(claim, _failure(line), reason=_undecided(line, failed[index]))
         elif unusable:
             judged = Judged(claim, Verdict.ERROR, reason=(*audit.errors, *audit.findings)[0])
         else:
@@ -279,6 +301,23 @@ def _verdicts(
 def _failure(line: Line) -> Verdict:
     """A theorem that does not prove its claim is an error; what could not be decided is open."""
     return Verdict.ERROR if line.by_theorem else Verdict.UNDETERMINED
+
+
+def can_deadlock(row: Row) -> str:
+    """What is proved of a strategy that can deadlock; any deadlock of holders is one for all."""
+    if row.deadlock_free.get("readersPass") is False:
+        return "can deadlock"
+    return f"can deadlock {ENGLISH['readersWait']}"
+
+
+def _undecided(line: Line, complaint: str) -> str:
+    """Why a claim could not be decided."""
+    if line.by_theorem or line.claim.what != "deadlockFree":
+        return complaint
+    return (
+        "neither an order of its locks nor a run into a deadlock was found, "
+        f"with circles of up to {THREADS} threads"
+    )
 
 
 def _unexplained(
@@ -356,9 +395,18 @@ def _row(
         },
         steps,
         seconds.get(f"{claims.AGX}.{view.file}", 0.0),
-        free := _fact(own, "deadlockFree", "deadlocks"),
-        tuple(str(wait) for wait in view.knot if wait.held) if free is False else (),
+        free := {
+            policy: _fact([j for j in own if j.claim.policy == policy], "deadlockFree", "")
+            for policy in view.deadlocks
+        },
+        _deadlock(strategy, project.spec, [view.deadlocks[p] for p in free if free[p] is False]),
     )
+
+
+def _deadlock(strategy: Strategy, spec: Spec, found: Sequence[Finding]) -> tuple[str, ...]:
+    """The first run of those that Lean has accepted."""
+    runs = [finding.run for finding in found if finding.run is not None]
+    return tuple(runs[0].steps(strategy.scheme, spec.environments["default"])) if runs else ()
 
 
 def _fact(judged: Sequence[Judged], true: str, false: str) -> bool | None:
@@ -519,7 +567,7 @@ def _print(result: Result) -> None:
         if row.counterexample:
             render.plain(f"{row.strategy.name} is not safe:", row.counterexample)
         if row.deadlock:
-            render.plain(f"{row.strategy.name} can deadlock:", row.deadlock)
+            render.plain(f"{row.strategy.name} {can_deadlock(row)}:", row.deadlock)
     render.table(
         ("strategy", "safe", "parallel", "verdict", "theorem", "axioms", "time"),
         [

@@ -21,6 +21,9 @@ FORMAT = 1
 KINDS = ("create", "encode", "destroy", "complete")
 SCOPES = ("global", "stream", "operation", "encoder", "queue")
 MODES = ("exclusive", "shared")
+POLICIES = ("readersPass", "readersWait")
+"""Whether a reader passes a writer that waits, or waits behind it: `LockPolicy` in Lean."""
+
 FAULTS = (
     "nullDeref",
     "staleContext",
@@ -157,7 +160,13 @@ class Strategy:
     scheme: LockScheme
     expect: Expect | None = None
     extension: bool = False
+    readers_pass: bool = False
     line: int = field(default=0, compare=False)
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The policies of locks with which it is claimed to be deadlock-free."""
+        return POLICIES[:1] if self.readers_pass else POLICIES
 
     @property
     def claims(self) -> Expect:
@@ -383,7 +392,11 @@ def _strategy(source: toml_file.Source, index: int, table: dict[str, Any]) -> St
     name = identifier(source, (*keys, "name"), table["name"], "", "strategy name")
     where = f"strategy {name!r}: "
     toml_file.known_keys(
-        source, keys, table, ("name", "english", "check", "locks", "expect", "extension"), where
+        source,
+        keys,
+        table,
+        ("name", "english", "check", "readers_pass", "locks", "expect", "extension"),
+        where,
     )
     for key in ("check", "locks"):
         if key not in table:
@@ -413,6 +426,9 @@ def _strategy(source: toml_file.Source, index: int, table: dict[str, Any]) -> St
         else None,
         extension=toml_file.boolean(
             source, (*keys, "extension"), table.get("extension", False), where
+        ),
+        readers_pass=toml_file.boolean(
+            source, (*keys, "readers_pass"), table.get("readers_pass", False), where
         ),
         line=source.line(keys),
     )

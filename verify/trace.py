@@ -383,6 +383,13 @@ def steps_text(trace: Trace, scheme: LockScheme, env: Environment) -> list[str]:
     Raises:
         ValueError: If the trace is no run.
     """
+    lines = step_lines(trace, scheme, env)
+    width = max(2, len(str(len(lines))))
+    return [f"{number:>{width}}. {line}" for number, line in enumerate(lines, 1)]
+
+
+def step_lines(trace: Trace, scheme: LockScheme, env: Environment) -> list[str]:
+    """The lines of `steps_text`, without their numbers."""
     model = Model(scheme, env, trace.bounds)
     before = states(trace, scheme, env)
     lines = [
@@ -394,8 +401,7 @@ def steps_text(trace: Trace, scheme: LockScheme, env: Environment) -> list[str]:
         kind = activity.kind if activity else fault.kind
         what = _FAULT[fault.fault]
         lines.append(f"thread {fault.t}: {_CALL[kind]}: {what} -> {fault.fault}")
-    width = max(2, len(str(len(lines))))
-    return [f"{number:>{width}}. {line}" for number, line in enumerate(lines, 1)]
+    return lines
 
 
 def _step_text(model: Model, state: State, event: Event) -> str:
@@ -428,13 +434,15 @@ def _step_text(model: Model, state: State, event: Event) -> str:
 def _locks_text(model: Model, event: Event) -> str:
     if event.t is None or event.kind is None:
         return ""
-    thread, kind, encoder = event.t, event.kind, event.e
+    call = (event.t, event.kind, event.e)
+    requests = model.requests(event.kind)
+    return _listed(lock_text(model, call, request) for request in requests) or "no lock"
 
-    def text(request: Request) -> str:
-        scope, which = model.lock(thread, kind, encoder, request)
-        return f"{scope} {request.mode}" if scope == "global" else f"{scope} {which} {request.mode}"
 
-    return _listed(text(request) for request in model.requests(kind)) or "no lock"
+def lock_text(model: Model, call: tuple[int, str, int], request: Request) -> str:
+    """A request of a call (thread, kind, encoder), with the lock that it names."""
+    scope, which = model.lock(*call, request)
+    return f"{scope} {request.mode}" if scope == "global" else f"{scope} {which} {request.mode}"
 
 
 def _listed(items: Iterable[str]) -> str:

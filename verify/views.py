@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from verify import semantics
+from verify.deadlock import Finding, find, takes_several
 from verify.errors import VerifyError
 from verify.semantics import Bounds, Event, FaultAt, Model, State
 from verify.spec import FAULTS, Environment, LockScheme, Request, Spec, Strategy
@@ -49,18 +50,6 @@ class Counterexample:
         return tuple(map(lean_label, self.events))
 
 
-class Wait(NamedTuple):
-    """A place at which a call waits: what it holds there and what it wants."""
-
-    kind: str
-    held: tuple[Request, ...]
-    wanted: Request
-
-    def __str__(self) -> str:
-        held = " and ".join(map(str, self.held)) or "nothing"
-        return f"{self.kind} holds {held} and waits for {self.wanted}"
-
-
 @dataclass(frozen=True)
 class StrategyView:
     """A strategy as a template sees it; names are Lean names below `MPSVerify.AGX`.
@@ -75,8 +64,8 @@ class StrategyView:
         parallel_theorem: The name of the theorem on `parallel`.
         file: The module that it goes to.
         several: Whether some call takes several locks, one after another.
-        knot: The waits of a call for a lock that some other call may hold, in cycles; with none,
-            the locks can be ordered (`LockScheme.knot`; this is a guess, Lean decides).
+        deadlocks: By policy of the locks, for those that are claimed: what seems to be known of
+            deadlocks, Lean decides.
         extension: Whether it stands beside the strategies that are counted.
         faults: For each environment, the faults that it seems to run into: Lean decides.
         counterexample: For an unsafe one with a named fault, a shortest run to that.
@@ -96,10 +85,15 @@ class StrategyView:
     parallel_theorem: str
     file: str
     several: bool
-    knot: tuple[Wait, ...]
+    deadlocks: Mapping[str, Finding]
     extension: bool
     faults: Mapping[str, tuple[str, ...]]
     counterexample: Counterexample | None
+
+
+def lean_sequential_label(event: Event) -> str:
+    """A step as a Lean term of type `SeqLabel`."""
+    return f".take {event.t}" if event.event == "take" else f".step ({lean_label(event)})"
 
 
 def lean_label(event: Event) -> str:
@@ -185,8 +179,12 @@ def strategy_view(strategy: Strategy, environments: Mapping[str, Environment]) -
         unsafe_theorem=f"{name}.is_unsafe",
         parallel_theorem=claims.parallel_theorem or f"{name}.parallel",
         file=claims.file or "Strategies",
-        several=any(len(requests) > 1 for requests in strategy.scheme.locks.values()),
-        knot=knot(strategy.scheme, environment),
+        several=takes_several(strategy.scheme),
+        deadlocks={
+            policy: find(strategy.scheme, environment, policy)
+            for policy in strategy.policies
+            if takes_several(strategy.scheme)
+        },
         extension=strategy.extension,
         faults={name: guess_faults(strategy.scheme, env) for name, env in environments.items()},
         counterexample=(
@@ -249,40 +247,6 @@ def guess_faults(scheme: LockScheme, env: Environment) -> tuple[str, ...]:
         "deadDispatch": not env.callersRetain,
     }
     return tuple(fault for fault in FAULTS if found[fault])
-
-
-def knot(scheme: LockScheme, env: Environment) -> tuple[Wait, ...]:
-    """The waits that are left when those for nobody are pruned, again and again.
-
-    Args:
-        scheme: The locks, taken by each call in the order of its list.
-        env: The assumptions.
-    """
-
-    def common(scope: str, kind: str) -> tuple[str, str]:
-        return (scope, kind if scope == "operation" else "")
-
-    def meet(kind: str, other: str) -> bool:
-        happen = env.handlersTearDown or "complete" not in (kind, other)
-        return happen and (env.sharedEncoders or "complete" in (kind, other))
-
-    def waits_for(wait: Wait, other: Wait) -> bool:
-        return any(
-            common(r.scope, other.kind) == common(wait.wanted.scope, wait.kind)
-            and "exclusive" in (r.mode, wait.wanted.mode)
-            and (r.scope != "encoder" or wait.kind == other.kind or meet(wait.kind, other.kind))
-            for r in other.held
-        )
-
-    waits = []
-    for kind, requests in scheme.locks.items():
-        bypassed = kind == "complete" and not env.handlersIntercepted
-        if bypassed or (kind == "complete" and not env.handlersTearDown):
-            continue
-        waits += [Wait(kind, requests[:i], request) for i, request in enumerate(requests)]
-    for _ in range(len(waits)):
-        waits = [wait for wait in waits if any(waits_for(wait, other) for other in waits)]
-    return tuple(waits)
 
 
 def guess_parallel(scheme: LockScheme) -> bool:

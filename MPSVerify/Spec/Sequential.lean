@@ -134,8 +134,8 @@ def Client.together : Client where
 client if and only if they do so here. -/
 def Scope.common (s : Scope) (k : Kind) : Lock := s.lock .together ⟨0, k, 0⟩
 
-/-- Request `r` of a call of kind `k` can name the lock that a call at `x` wants. An encoder's lock is
-shared by two threads only if their kinds can meet on one encoder (never, for most kinds, under
+/-- Request `r` of a call of kind `k` can name the lock that a call at `x` wants. An encoder's lock
+is shared by two threads only if their kinds can meet on one encoder (never, for most kinds, under
 confinement). -/
 def Wait.wants (env : Env) (x : Wait) (k : Kind) (r : Request) : Bool :=
   decide (r.scope.common k = x.wanted.scope.common x.kind) &&

@@ -257,7 +257,8 @@ theorem not_deadlock_free_of_knot (hs : env.sharedEncoders = true) (h2 : σ.atMo
   have held := fun x (hx : x ∈ σ.knot .readersPass env) =>
     LockScheme.held_of_atMostTwo h2 (LockScheme.knot_subset hx)
   obtain ⟨M, hsub, hp, hd⟩ := choose_compatible held
-  have next : ∀ x ∈ σ.knot .readersPass env, ∃ y ∈ M, ∃ r ∈ y.held, Clash y.kind r x.kind x.wanted := by
+  have next : ∀ x ∈ σ.knot .readersPass env,
+      ∃ y ∈ M, ∃ r ∈ y.held, Clash y.kind r x.kind x.wanted := by
     intro x hx
     obtain ⟨y, hy, ho⟩ := LockScheme.on_knot hx
     simp only [Wait.on, Wait.wants, List.any_eq_true, Bool.and_eq_true, Bool.or_eq_true,

@@ -36,7 +36,8 @@ theorem sequential_progress (hr : SeqReachable σ env c s) {t : Thread} {x : Bus
     cases hl : (s.locks u).left with
     | nil =>
       cases ha : s.state.alive e with
-      | true => exact absurd (SeqStep.goes_on (.enter hu ha hl) trivial rfl hu SeqLabel.noConfusion) hgo
+      | true =>
+        exact absurd (SeqStep.goes_on (.enter hu ha hl) trivial rfl hu SeqLabel.noConfusion) hgo
       | false => exact absurd ⟨_, .dead hu ha⟩ hf
     | cons r rs =>
       refine ⟨k, e, r, rs, hu, rfl, Classical.byContradiction fun hn => hgo ?_⟩
