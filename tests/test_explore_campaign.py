@@ -23,6 +23,7 @@ from verify.claims import Claim
 from verify.engines.embedded import EmbeddedEngine
 from verify.explore import Exploration, explore
 from verify.spec import FAULTS, KINDS, MODES, SCOPES, Environment, LockScheme, Request
+from verify.statements import Statement, word
 
 pytest_plugins = ["engine_fixtures"]
 
@@ -90,8 +91,8 @@ def searched(cells: Sequence[Cell]) -> tuple[list[str], dict[str, Claim], Explor
         total.edges += native.edges
         total.instances += native.instances
         listed = ", ".join(f".{fault}" for fault in FAULTS if fault in native.faults)
-        statement = (
-            f"_root_.MPSVerify.ExactFaults {claims.environment_literal(env)} "
+        statement = Statement(
+            f"{word('ExactFaults')} {claims.environment_literal(env)} "
             f"{claims.scheme_literal(scheme)} [{listed}]"
         )
         asked[what] = Claim(name, "faults", None, claims.GATE, statement, what, env.name)
@@ -129,7 +130,9 @@ def test_lean_does_not_accept_another_fault_set(engine: EmbeddedEngine) -> None:
     cells = [(strategy.name, strategy.scheme, SHIPPED.environments["default"])]
     _, asked, _ = searched(cells)
     ((what, right),) = asked.items()
-    wrong = dataclasses.replace(right, statement=right.statement.replace("[.encoderOverlap]", "[]"))
+    wrong = dataclasses.replace(
+        right, statement=Statement(right.statement.replace("[.encoderOverlap]", "[]"))
+    )
     assert wrong != right
     assert project.confirmed(engine, {what: wrong}) == set()
 

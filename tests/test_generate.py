@@ -77,7 +77,7 @@ def test_terms() -> None:
     scheme = LockScheme({"create": (), "encode": (request,), "destroy": (), "complete": ()}, True)
     assert generate.lean_scheme(scheme) == (
         "{ create := [], encode := [⟨.encoder, .shared⟩], destroy := [], complete := [], "
-        "check := true }"
+        "check := .true }"
     )
     assert generate.lean_bool(False) == "false"
     with pytest.raises(VerifyError, match="no Boolean"):

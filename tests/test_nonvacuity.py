@@ -77,7 +77,7 @@ def test_no_claim_is_trivial() -> None:
 
 def test_all_of_them_are_audited(engine: EmbeddedEngine) -> None:
     judged = {
-        j.claim.statement.removeprefix("MPSVerify.Claims."): j for j in prove(None, engine).restated
+        j.claim.english.removeprefix("MPSVerify.Claims."): j for j in prove(None, engine).restated
     }
     assert set(judged) == set(stated())
     assert {*REQUIRED, *COMPANIONS.values()} <= set(judged)

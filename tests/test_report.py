@@ -19,11 +19,12 @@ from verify import cli, compare, explore_cli, prove, stress, vulkan
 from verify import spec as specs
 from verify.bench import experiments
 from verify.bench.sim import SimDevice
-from verify.claims import Claim
+from verify.claims import Claim, hand_written
 from verify.errors import VerifyError
 from verify.reporting import benches, command, page, plots, records
 from verify.reporting.blocks import MOODS, Figures, Page
 from verify.reporting.recording import anonymous, record
+from verify.statements import Statement, word
 from verify.verdict import Verdict
 
 SPEC = specs.load(None)
@@ -44,12 +45,12 @@ def proofs() -> Data:
         module = f"MPSVerify.AGX.{name[0].upper()}{name[1:]}Mutex"
         judged = tuple(
             prove.Judged(
-                Claim(name, what, None, module, statement, f"{name} is {what}"),
+                Claim(name, what, None, module, Statement(word(said)), f"{name} is {what}"),
                 Verdict.PROVED,
                 f"MPSVerify.AGX.{name}.{what}",
                 ("propext",),
             )
-            for what, statement in (("safe", "Safe"), (words, "Parallel"))
+            for what, said in (("safe", "Safe"), (words, "Parallel"))
         )
         rows.append(
             prove.Row(
@@ -59,7 +60,7 @@ def proofs() -> Data:
             )
         )  # fmt: skip
     restated = prove.Judged(
-        Claim("", "restated", "T", "M", "Claims.optimal", "Claims.optimal"),
+        hand_written("Claims.optimal", "T"),
         Verdict.PROVED, "MPSVerify.optimal",
     )  # fmt: skip
     result = prove.Result(SPEC, "embedded: Lean 4 (/a/b)", tuple(rows), (restated,), (), 5)

@@ -11,19 +11,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from verify import deadlock, views
+from verify import deadlock, statements, views
 from verify.errors import VerifyError
 from verify.spec import KINDS, Environment, LockScheme, Spec, Strategy
+from verify.statements import Statement, word
 from verify.views import Counterexample, StrategyView
 
 AGX = "MPSVerify.AGX"
 GATE = "MPSVerify.Gate"
 """The module that holds the claims as theorems, one a line."""
 
-_WORDS = "_root_.MPSVerify."
-"""Before each word of a claim: a module may declare a name that is nearer to the gate's claims
-than ours is, in the gate's own namespace for one.  For the same reason it is `.true`, by the
-type that is expected, and not `true`."""
+HAND_WRITTEN = "MPSVerify.Claims"
+"""The module with the claims that a person has written."""
+
+RECORDED = "MPSVerify.Recorded"
+"""The module that states that a trace is a run."""
+
+PINNED = "MPSVerify.Pinned"
+"""The module that says of the generated definitions that they are those of the spec."""
+
+OWN = (GATE, HAND_WRITTEN, RECORDED, PINNED)
+"""The modules with statements: nobody else may declare anything in their namespaces."""
 
 _IMPORTS = ("MPSVerify.Thm.Faults", "MPSVerify.Thm.Parallel", "MPSVerify.Thm.Replay")
 """What a claim needs to be decided without the strategy's own module."""
@@ -54,16 +62,16 @@ class Claim:
     what: str
     theorem: str | None
     module: str
-    statement: str
+    statement: Statement
     english: str
     environment: str = "default"
     proofs: tuple[str, str] = (EVALUATION, EVALUATION)
     policy: str = ""
 
     @property
-    def negation(self) -> str:
+    def negation(self) -> Statement:
         """The statement that refutes it."""
-        return f"¬ ({self.statement})"
+        return self.statement.negation
 
 
 def environment_literal(environment: Environment) -> str:
@@ -98,19 +106,20 @@ def about(
     env, scheme = environment_literal(environment), scheme_literal(strategy.scheme)
     name, expect, module = strategy.name, strategy.claims, f"{AGX}.{view.file}"
 
-    def claim(what: str, theorem: str, statement: str, english: str) -> Claim:
+    def claim(what: str, theorem: str, text: str, english: str) -> Claim:
+        statement = Statement(text)
         return Claim(name, what, f"{AGX}.{theorem}", module, statement, f"{name} {english}")
 
     claims: list[Claim] = []
     if expect.safe:
-        claims.append(claim("safe", view.theorem, f"{_WORDS}Safe {env} {scheme}", "is safe"))
+        claims.append(claim("safe", view.theorem, f"{word('Safe')} {env} {scheme}", "is safe"))
     else:
         if expect.race:
             claims.append(
                 claim(
                     "race",
                     view.theorem,
-                    f"{_WORDS}TeardownRace {env} {scheme}",
+                    f"{word('TeardownRace')} {env} {scheme}",
                     "allows a teardown between load and use",
                 )
             )
@@ -119,13 +128,13 @@ def about(
                 claim(
                     "fault",
                     view.theorem,
-                    f"{_WORDS}CanReach {env} {scheme} .{expect.fault}",
+                    f"{word('CanReach')} {env} {scheme} .{expect.fault}",
                     f"can run into {expect.fault}",
                 )
             )
         unsafe = view.unsafe_theorem if claims else view.theorem
-        claims.append(claim("unsafe", unsafe, f"¬ {_WORDS}Safe {env} {scheme}", "is not safe"))
-    parallel = f"{_WORDS}Parallel {env} {scheme}"
+        claims.append(claim("unsafe", unsafe, f"¬ {word('Safe')} {env} {scheme}", "is not safe"))
+    parallel = f"{word('Parallel')} {env} {scheme}"
     if view.parallel:
         claims.append(claim("parallel", view.parallel_theorem, parallel, "is parallel"))
     else:
@@ -144,7 +153,7 @@ def about(
                 "deadlockFree",
                 f"{AGX}.{name}.deadlock_free_{policy}" if found.free else None,
                 module,
-                f"{_WORDS}DeadlockFree .{policy} {env} {scheme}",
+                Statement(f"{word('DeadlockFree')} .{policy} {env} {scheme}"),
                 f"{name}, whose calls take several locks, is deadlock-free "
                 f"{deadlock.ENGLISH[policy]}",
                 proofs=_deadlock_proofs(found),
@@ -160,7 +169,9 @@ def about(
                 "faults",
                 f"{AGX}.{name}.faults_{other.name}",
                 f"{AGX}.Matrix",
-                f"{_WORDS}ExactFaults {environment_literal(other)} {scheme} [{listed}]",
+                Statement(
+                    f"{word('ExactFaults')} {environment_literal(other)} {scheme} [{listed}]"
+                ),
                 f"{name}, {other.name}: exactly {', '.join(faults) or 'no fault'}",
                 other.name,
             )
@@ -170,14 +181,14 @@ def about(
 
 def _deadlock_proofs(found: deadlock.Finding) -> tuple[str, str]:
     """That the locks can be ordered, or the run into a deadlock."""
-    free = f"{_WORDS}deadlock_free_of_orderable ({EVALUATION})"
+    free = f"{word('deadlock_free_of_orderable')} ({EVALUATION})"
     run = found.run
     if run is None:
         return free, EVALUATION
     listed = ", ".join(map(views.lean_sequential_label, run.events))
     maps = " ".join(str(list(m)) for m in (run.bounds.streams, run.bounds.homes, run.bounds.queues))
     return free, (
-        f"{_WORDS}LockScheme.leadsToDeadlock_sound (c := {_WORDS}Client.listed {maps}) "
+        f"{word('LockScheme.leadsToDeadlock_sound')} (c := {word('Client.listed')} {maps}) "
         f"(run := [{listed}]) (ts := {list(range(run.bounds.threads))}) ({EVALUATION})"
     )
 
@@ -191,8 +202,8 @@ def counterexample(
 ) -> Claim:
     """The claim that a run is one of the strategy and ends in its fault."""
     labels = ", ".join(map(views.lean_label, run.events))
-    statement = (
-        f"{_WORDS}LockScheme.leadsTo {scheme_literal(strategy.scheme)} "
+    statement = Statement(
+        f"{word('LockScheme.leadsTo')} {scheme_literal(strategy.scheme)} "
         f"{environment_literal(environment)} .distinct [{labels}] .{run.fault} {run.thread} = .true"
     )
     english = f"{strategy.name} has a run to {run.fault}"
@@ -235,10 +246,59 @@ def gate_module(lines: Iterable[Line], extra: Iterable[str] = ()) -> tuple[str, 
     for index, line in enumerate(lines):
         statement = line.claim.negation if line.negated else line.claim.statement
         proof = line.claim.theorem if line.by_theorem else line.claim.proofs[line.negated]
-        text.append(f"theorem claim{index} : {statement} := {proof}")
+        text.append(statements.theorem(f"claim{index}", statement, str(proof)))
         names.append(f"{GATE}.claim{index}")
     text.append("end MPSVerify.Gate")
     return "\n".join(text) + "\n", names
+
+
+@dataclass(frozen=True)
+class Pins:
+    """That the generated definitions are those of the spec.
+
+    Hand-written claims mention them by name, and templates are not trusted.
+
+    Attributes:
+        source: The module `PINNED`.
+        theorems: Its theorems.
+        definitions: The constants that they are about.
+    """
+
+    source: str
+    theorems: tuple[str, ...]
+    definitions: tuple[str, ...]
+
+
+def pins(spec: Spec) -> Pins:
+    """The module that pins the generated definitions of a spec."""
+    stated: list[tuple[str, str]] = []
+    definitions = []
+    for environment in spec.environments.values():
+        name = f"Env.{environment.name}"
+        definitions.append(f"MPSVerify.{name}")
+        stated.append((f"{word(name)} = {environment_literal(environment)}", "rfl"))
+    for strategy in spec.strategies:
+        definitions.append(f"{AGX}.{strategy.name}")
+        name = word(f"AGX.{strategy.name}")
+        stated.append((f"{name} = {scheme_literal(strategy.scheme)}", "rfl"))
+    counted = [strategy for strategy in spec.strategies if not strategy.extension]
+    type_ = f"{AGX}.Strategy"
+    definitions += [type_, f"{type_}.scheme", *(f"{type_}.{s.name}" for s in counted)]
+    for strategy in counted:
+        scheme = scheme_literal(strategy.scheme)
+        stated.append((f"{word('AGX.Strategy.scheme')} .{strategy.name} = {scheme}", "rfl"))
+    members = " ∨ ".join(f"s = .{strategy.name}" for strategy in counted)
+    if members:
+        whole = f"∀ s : {word('AGX.Strategy')}, {members}"
+        stated.append((whole, "by intro s; cases s <;> decide"))
+    lines = [f"import {AGX}", f"namespace {PINNED}"]
+    lines += [
+        statements.theorem(f"pin{i}", Statement(text), proof)
+        for i, (text, proof) in enumerate(stated)
+    ]
+    lines += [f"end {PINNED}", ""]
+    theorems = tuple(f"{PINNED}.pin{i}" for i in range(len(stated)))
+    return Pins("\n".join(lines), theorems, tuple(definitions))
 
 
 def first_line(source: str) -> int:
@@ -268,9 +328,14 @@ def restated(claims_file: Path) -> list[tuple[str, str]]:
             "`theorem NAME … := PROOF`; write each claim in that form"
         )
     return [
-        (f"MPSVerify.Claims.{name}", f"MPSVerify.{proof.removeprefix('MPSVerify.')}")
+        (f"{HAND_WRITTEN}.{name}", f"MPSVerify.{proof.removeprefix('MPSVerify.')}")
         for name, proof in found
     ]
+
+
+def hand_written(name: str, theorem: str) -> Claim:
+    """A claim that a person has written: a constant, and the theorem that it restates."""
+    return Claim("", "restated", theorem, HAND_WRITTEN, Statement(statements.core(name)), name)
 
 
 def of_spec(spec: Spec, strategy_views: Iterable[StrategyView]) -> dict[str, list[Claim]]:

@@ -29,6 +29,7 @@ from verify.errors import EngineMissing, VerifyError
 from verify.prove import Row
 from verify.semantics import Bounds
 from verify.spec import FAULTS, FLAGS, KINDS, Environment, LockScheme, Strategy
+from verify.statements import Statement, core, word
 from verify.trace import Trace, steps_text
 from verify.verdict import Verdict, combine
 from verify.views import Counterexample
@@ -246,19 +247,16 @@ def _overlap_claim(
     env = claims.environment_literal(environment)
     scheme = claims.scheme_literal(strategy.scheme)
     listed = ", ".join(f"(.{kind}, .{other})" for kind, other in pairs)
-    statement = (
-        "∀ k ∈ allKinds, ∀ n ∈ allKinds, "
-        f"LockScheme.overlaps {scheme} {env} k n = decide ((k, n) ∈ [{listed}])"
-        if pairs
-        else f"∀ k ∈ allKinds, ∀ n ∈ allKinds, LockScheme.overlaps {scheme} {env} k n = false"
-    )
+    kinds, overlaps = word("allKinds"), word("LockScheme.overlaps")
+    found = f"{core('Decidable.decide')} ((k, n) ∈ [{listed}])" if pairs else ".false"
+    statement = Statement(f"∀ k ∈ {kinds}, ∀ n ∈ {kinds}, {overlaps} {scheme} {env} k n = {found}")
     english = f"{strategy.name}: which pairs of operations are not excluded"
     return Claim(strategy.name, "overlaps", None, claims.AGX, statement, english)
 
 
 def _faults_claim(strategy: Strategy, environment: Environment, faults: Sequence[str]) -> Claim:
-    statement = (
-        f"ExactFaults {claims.environment_literal(environment)} "
+    statement = Statement(
+        f"{word('ExactFaults')} {claims.environment_literal(environment)} "
         f"{claims.scheme_literal(strategy.scheme)} [{', '.join(f'.{f}' for f in faults)}]"
     )
     english = f"{strategy.name}, {environment.name}: exactly {', '.join(faults) or 'no fault'}"

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from verify import claims, resources
-from verify.claims import GATE, Claim, Line
-from verify.engines.base import Audit, Build, Engine, ModuleResult
+from verify.claims import GATE, Claim, Line, Pins
+from verify.engines.base import Audit, Build, Engine, ModuleResult, Trust
 from verify.files import write_file
 
 MODEL = ("Spec", "Thm")
@@ -86,7 +86,11 @@ def build(
 
 
 def audit(
-    engine: Engine, built: Build, lines: Sequence[Line], restated: Sequence[tuple[str, str]] = ()
+    engine: Engine,
+    built: Build,
+    lines: Sequence[Line],
+    restated: Sequence[tuple[str, str]] = (),
+    pinned: Pins | None = None,
 ) -> Audit:
     """Audit the claims of the gate's module, and the theorems that prove them.
 
@@ -95,11 +99,39 @@ def audit(
         built: The outcome of `build`.
         lines: What the gate's module stated.
         restated: Pairs of a hand-written claim and its theorem.
+        pinned: What hand-written claims may mention of the generated definitions.
     """
     _, names = claims.gate_module(lines)
     own = [line.claim.theorem for line in lines if line.by_theorem and line.claim.theorem]
     named = [name for pair in restated for name in pair]
-    return engine.audit(built, [*names, *dict.fromkeys([*own, *named])], restated)
+    pins = pinned.theorems if pinned is not None else ()
+    return engine.audit(
+        built,
+        [*names, *dict.fromkeys([*own, *named, *pins])],
+        restated,
+        trust(
+            [*names, *(claim for claim, _ in restated), *pins],
+            definitions=pinned.definitions if pinned is not None else (),
+        ),
+    )
+
+
+def trust(
+    stated: Iterable[str], modules: Iterable[str] = (), definitions: Iterable[str] = ()
+) -> Trust:
+    """What statements may rest on: the model, and what is pinned.
+
+    Args:
+        stated: The theorems that state them.
+        modules: Modules that this program has written, if statements rest on theirs.
+        definitions: Generated definitions, each pinned by a theorem.
+    """
+    return Trust(
+        tuple(stated),
+        ("MPSVerify.Spec.", *modules),
+        tuple(definitions),
+        tuple((module, module) for module in claims.OWN),
+    )
 
 
 def complaint(module: ModuleResult) -> str | None:

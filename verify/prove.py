@@ -21,6 +21,7 @@ from verify import spec as specs
 from verify.claims import GATE, Claim, Line
 from verify.deadlock import ENGLISH, THREADS, Finding
 from verify.engines.base import Audit, Engine, ModuleResult
+from verify.engines.sources import path_of as module_path
 from verify.errors import EngineMissing, VerifyError
 from verify.spec import Spec, Strategy
 from verify.verdict import Verdict, combine
@@ -160,10 +161,12 @@ class _Project:
     spec: Spec
     shipped: bool
     views: Mapping[str, views.StrategyView] = field(default_factory=dict)
+    pins: claims.Pins | None = None
+    """For the shipped spec: what its hand-written claims may mention."""
 
     def roots(self) -> list[str]:
         """What is checked besides the gate's module."""
-        return ["MPSVerify"] if self.shipped else ["MPSVerify.AGX"]
+        return ["MPSVerify", claims.PINNED] if self.shipped else ["MPSVerify.AGX"]
 
 
 def prove(
@@ -204,7 +207,11 @@ def _assembled(spec: Spec, shipped: bool, engine: Engine) -> Iterator[_Project]:
                 f"{source / 'MPSVerify'}: not what {spec.path.name} implies; run `verify generate`"
             )
         projects.write(root, generated)
-        yield _Project(root, spec, shipped, {view.name: view for view in context["all_strategies"]})
+        pins = claims.pins(spec) if shipped else None
+        if pins is not None:
+            projects.write(root, {module_path(claims.PINNED): pins.source})
+        by_name = {view.name: view for view in context["all_strategies"]}
+        yield _Project(root, spec, shipped, by_name, pins)
 
 
 def _judge(
@@ -232,10 +239,11 @@ def _judge(
     kept = [line for index, line in enumerate(lines) if index not in failed]
     if not build.ok:
         build = projects.build(project.root, engine, kept)
-    audit = projects.audit(engine, build, kept, restated)
+    pinned = project.pins if restated else None
+    audit = projects.audit(engine, build, kept, restated, pinned)
     errors += [*audit.errors, *audit.findings]
     judged = _verdicts(project, lines, failed, kept, audit, broken)
-    errors += _unexplained(judged, broken)
+    errors += _pins(project, bool(restated), audit) + _unexplained(judged, broken)
     seconds = {m.module: m.seconds for m in (*build.modules, *broken.values())}
     rows = tuple(_row(project, strategy, judged, seconds) for strategy in spec.strategies)
     rows = _explained(project, engine, rows)
@@ -340,10 +348,25 @@ def _skipped(module: ModuleResult) -> bool:
     return any(m.line == 0 and m.text.startswith("not checked: ") for m in module.messages)
 
 
+def _pins(project: _Project, restated: bool, audit: Audit) -> list[str]:
+    """What is wrong with the pins, without which hand-written claims say nothing."""
+    if project.pins is None or not restated:
+        return []
+    audited = {theorem.name: theorem for theorem in audit.theorems}
+    problems = (
+        audited[name].problem if name in audited else f"{name}: not audited"
+        for name in project.pins.theorems
+    )
+    return [problem for problem in problems if problem]
+
+
 def _unjudged(pair: tuple[str, str]) -> Judged:
     """A hand-written claim that was not reached, because some module does not compile."""
-    claim = Claim("", "restated", pair[1], "MPSVerify.Claims", pair[0], pair[0])
-    return Judged(claim, Verdict.UNDETERMINED, reason="not judged: a module does not compile")
+    return Judged(
+        claims.hand_written(*pair),
+        Verdict.UNDETERMINED,
+        reason="not judged: a module does not compile",
+    )
 
 
 def _with_broken_modules(
@@ -466,7 +489,7 @@ def _restated(
     pairs = {(pair.claim, pair.theorem): pair for pair in audit.pairs}
     result = []
     for claim_name, theorem in restated:
-        claim = Claim("", "restated", theorem, "MPSVerify.Claims", claim_name, claim_name)
+        claim = claims.hand_written(claim_name, theorem)
         pair = pairs.get((claim_name, theorem))
         problems = [
             pair.problem if pair else f"{claim_name}: not compared",
@@ -484,7 +507,7 @@ def _restated(
     named = {theorem for _, theorem in (*restated, *unjudged)}
     for view in project.views.values():
         if f"{claims.AGX}.{view.theorem}" not in named:
-            claim = Claim(view.name, "restated", view.theorem, "MPSVerify.Claims", view.theorem, "")
+            claim = claims.hand_written(f"{claims.HAND_WRITTEN}.{view.theorem}", view.theorem)
             reason = f"MPSVerify/Claims.lean does not restate {view.theorem}"
             result.append(Judged(claim, Verdict.ERROR, reason=reason))
     return tuple(result)

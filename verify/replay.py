@@ -14,18 +14,19 @@ from pathlib import Path
 
 import click
 
-from verify import claims, options, project, trace, views
+from verify import claims, options, project, statements, trace, views
 from verify import spec as specs
 from verify.engines.base import Engine
 from verify.errors import VerifyError
 from verify.semantics import HOLDING, Activity, Bounds, Event, Model, State
 from verify.spec import Environment, LockScheme
+from verify.statements import Statement, core, word
 from verify.verdict import Verdict
 
 PIECE = 100
 """Events a theorem: the kernel's memory grows faster than linearly within one."""
 
-MODULE = "MPSVerify.Recorded"
+MODULE = claims.RECORDED
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,9 @@ class _Snapshots:
         elif event.event == "init" and b is not None:
             self.ready[b] = True
         if event.event == "release":
-            self.threads[t] = "none"
+            self.threads[t] = ".none"
         else:
-            self.threads[t] = f"some ⟨.{event.kind}, {e}, {_point(event)}⟩"
+            self.threads[t] = f".some ⟨.{event.kind}, {e}, {_point(event)}⟩"
 
     def lean(self) -> str:
         """The snapshot as a Lean term."""
@@ -96,12 +97,12 @@ class _Snapshots:
             return "[" + ", ".join(f"({key}, {value})" for key, value in pairs) + "]"
 
         def optional(value: int | None) -> str:
-            return "none" if value is None else f"some {value}"
+            return ".none" if value is None else f".some {value}"
 
         impl = entries([(k, optional(v)) for k, v in self.impl.items()])
         owner = entries([(k, optional(v)) for k, v in self.owner.items()])
-        ready = entries([(k, str(v).lower()) for k, v in self.ready.items()])
-        alive = entries([(k, str(v).lower()) for k, v in self.alive.items()])
+        ready = entries([(k, f".{str(v).lower()}") for k, v in self.ready.items()])
+        alive = entries([(k, f".{str(v).lower()}") for k, v in self.alive.items()])
         threads = entries(list(self.threads.items()))
         return f"⟨⟨{impl}, {owner}, {ready}⟩, {alive}, {threads}⟩"
 
@@ -130,50 +131,82 @@ def lean_module(
     Returns:
         The source; the theorem `accepted` says that the last snapshot is reachable.
     """
+
+    def own(name: str) -> str:
+        return word(f"Recorded.{name}")
+
+    def term(name: str, *arguments: str) -> str:
+        return f"{word(name)} {' '.join(arguments)}"
+
+    def define(name: str, type_: str, value: str) -> str:
+        return statements.definition(name, Statement(type_), Statement(value))
+
+    def prove(name: str, statement: str, proof: str) -> str:
+        return statements.theorem(name, Statement(statement), proof)
+
     maps = [
-        "FMap.get 0 [" + ", ".join(f"({i}, {v})" for i, v in enumerate(values)) + "]"
+        term("FMap.get", "0 [" + ", ".join(f"({i}, {v})" for i, v in enumerate(values)) + "]")
         for values in (bounds.streams, bounds.homes, bounds.queues)
     ]
+    system = own("scheme"), own("env"), own("client")
+    config = f"({term('LockScheme.config', *system)})"
+    snapshots, last = _Snapshots(), 0
+
+    def reachable() -> str:
+        return term("Reachable", config, f"({term('Snapshot.state', own(f'snapshot{last}'))})")
+
     lines = [
         "import MPSVerify.Thm.Replay",
         "namespace MPSVerify.Recorded",
-        f"def scheme : LockScheme := {claims.scheme_literal(scheme)}",
-        f"def env : Env := {claims.environment_literal(environment)}",
-        f"def client : Client := ⟨{', '.join(maps)}⟩",
-        "def snapshot0 : Snapshot := .initial",
-        "theorem reachable0 : Reachable (scheme.config env client) snapshot0.state := .initial",
+        define("scheme", word("LockScheme"), claims.scheme_literal(scheme)),
+        define("env", word("Env"), claims.environment_literal(environment)),
+        define("client", word("Client"), f"⟨{', '.join(maps)}⟩"),
+        define("snapshot0", word("Snapshot"), ".initial"),
+        prove("reachable0", reachable(), ".initial"),
     ]
-    snapshots, last = _Snapshots(), 0
     for start in range(0, len(events), PIECE):
         piece = events[start : start + PIECE]
         for event in piece:
             snapshots.step(event)
+        before = own(f"snapshot{last}")
         last += 1
+        after = own(f"snapshot{last}")
         labels = ", ".join(map(views.lean_label, piece))
+        replayed = term("LockScheme.replay?", *system, before, own(f"piece{last}"))
         lines += [
-            f"def piece{last} : List Label := [{labels}]",
-            f"def snapshot{last} : Snapshot := {snapshots.lean()}",
-            f"theorem step{last} : scheme.replay? env client snapshot{last - 1} piece{last} = "
-            f"some snapshot{last} := by decide +kernel",
-            f"theorem reachable{last} : Reachable (scheme.config env client) "
-            f"snapshot{last}.state := LockScheme.replay?_sound step{last} reachable{last - 1}",
+            define(f"piece{last}", f"{core('List')} {word('Label')}", f"[{labels}]"),
+            define(f"snapshot{last}", word("Snapshot"), snapshots.lean()),
+            prove(f"step{last}", f"{replayed} = .some {after}", "by decide +kernel"),
+            prove(
+                f"reachable{last}",
+                reachable(),
+                term("LockScheme.replay?_sound", own(f"step{last}"), own(f"reachable{last - 1}")),
+            ),
         ]
-    reachable = f"Reachable (scheme.config env client) snapshot{last}.state"
+    snapshot, known = own(f"snapshot{last}"), own(f"reachable{last}")
     if fault is not None:
+        check = f"({term('LockScheme.check', own('scheme'))})"
+        shown = term("Snapshot.shows", snapshot, check, f".{fault[0]} {fault[1]}")
+        faulty = term("Faulty", config, f".{fault[0]} ({term('Snapshot.state', snapshot)})")
         lines += [
-            f"theorem shows : snapshot{last}.shows scheme.check .{fault[0]} {fault[1]} = true := "
-            "by decide +kernel",
-            f"theorem accepted : {reachable} ∧ Faulty (scheme.config env client) .{fault[0]} "
-            f"snapshot{last}.state := ⟨reachable{last}, Snapshot.shows_sound shows⟩",
+            prove("shows", f"{shown} = .true", "by decide +kernel"),
+            prove(
+                "accepted",
+                f"{reachable()} ∧ {faulty}",
+                f"⟨{known}, {term('Snapshot.shows_sound', own('shows'))}⟩",
+            ),
         ]
     elif rejected is not None:
+        step = term("LockScheme.step?", *system, snapshot, f"({views.lean_label(rejected)})")
         lines += [
-            f"theorem accepted : {reachable} ∧ (scheme.step? env client snapshot{last} "
-            f"({views.lean_label(rejected)})).isSome = false := "
-            f"⟨reachable{last}, by decide +kernel⟩",
+            prove(
+                "accepted",
+                f"{reachable()} ∧ {core('Option.isSome')} ({step}) = .false",
+                f"⟨{known}, by decide +kernel⟩",
+            )
         ]
     else:
-        lines += [f"theorem accepted : {reachable} := reachable{last}"]
+        lines += [prove("accepted", reachable(), known)]
     return "\n".join([*lines, "end MPSVerify.Recorded", ""])
 
 
@@ -245,7 +278,8 @@ def replay(
     with project.directory(engine, "replay") as root:
         project.write(root, {**project.sources(), Path("MPSVerify/Recorded.lean"): source})
         build = engine.build(root, [MODULE])
-        audit = engine.audit(build, [f"{MODULE}.accepted"], [])
+        stated = [f"{MODULE}.accepted"]
+        audit = engine.audit(build, stated, [], project.trust(stated, [MODULE]))
     module = next((m for m in build.modules if m.module == MODULE), None)
     seconds = module.seconds if module is not None else 0.0
     if not audit.ok:

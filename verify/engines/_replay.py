@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,6 +63,7 @@ SUSPICIOUS_EXTENSIONS: Final = {
     "Lean.exportAttr": "export",
     "Lean.regularInitAttr": "init",
     "Lean.builtinInitAttr": "builtin_init",
+    "Lean.aliasExtension": "export of a name to another namespace",
     "Lean.Parser.parserExtension": "syntax",
     "Lean.Elab.macroAttribute": "macro",
     "Lean.Elab.Tactic.tacticElabAttribute": "tactic elaborator",
@@ -214,6 +215,7 @@ class Audit:
         self.errors: list[str] = []
         self.findings: list[str] = []
         self.skipped = 0
+        self.core: set[str] = set()
         self._map = lean.empty_map((16384 << 1) | 1)
         self._env = 0
         self._uses: dict[str, tuple[list[str], bool]] = {}
@@ -226,6 +228,8 @@ class Audit:
 
     def load(self, module: str, path: str, digest: str, project: bool) -> None:
         """Add a module's constants, in the order of the file."""
+        if not project:
+            self.core.add(module)
         with Path(path).open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != digest:
                 raise AuditError(f"{path}: changed since it was compiled")
@@ -341,6 +345,56 @@ class Audit:
             self._uses[text] = (uses, constant.kind == "axiom")
         return self._uses[text]
 
+    def meaning(self, statements: Sequence[str], known: Container[str] = ()) -> dict[str, str]:
+        """The constants outside the core library that the meaning of statements rests on.
+
+        That is what their types mention, and what those mention: types, values of definitions,
+        instances among them, constructors.  Theorems are left out: a term may hold a proof, but
+        which one says nothing.
+
+        Args:
+            statements: Constants; their types count.
+            known: Constants that are not looked into.
+
+        Returns:
+            Each constant with the statement that led to it.
+        """
+        found: dict[str, str] = {}
+        stack = [
+            (self.names[used], text)
+            for text in reversed(statements)
+            if text in self.declared
+            for used in array(self.lean.used_constants(retain(self.declared[text][1].type)))
+        ]
+        while stack:
+            text, statement = stack.pop()
+            if text in found or text not in self.declared:
+                continue
+            _, constant, module = self.declared[text]
+            if module in self.core or constant.kind == "theorem":
+                continue
+            found[text] = statement
+            if text not in known:
+                stack += [(used, statement) for used in self._direct(text)[0]]
+        return found
+
+    def outside(self, trust: dict[str, Any]) -> Iterator[str]:
+        """Findings: what must have no say in statements, and has."""
+        for text, (_, _, module) in self.declared.items():
+            for namespace, owner in trust["namespaces"]:
+                below = text == namespace or text.startswith(f"{namespace}.")
+                if below and module != owner and module not in self.core:
+                    yield f"{module}: declares {text}; only {owner} may declare what is below it"
+        definitions, modules = set(trust["definitions"]), trust["modules"]
+        for text, statement in self.meaning(trust["statements"], definitions).items():
+            module = self.declared[text][2]
+            trusted = any(module.startswith(m) if m.endswith(".") else module == m for m in modules)
+            if not trusted and text not in definitions:
+                yield (
+                    f"{module}: declares {text}, on which rests what {statement} states; "
+                    f"only {', '.join(modules)} may"
+                )
+
     def show(self, expression: int) -> str:
         return string(self.lean.to_string(expression))[:2000]
 
@@ -399,6 +453,7 @@ def answer(request: dict[str, Any], library: str) -> dict[str, Any]:
             audit.load(module, path, digest, project=True)
         done["declared"] = len(audit.declared)
         done["constants"] = audit.run_replay()
+        audit.findings += audit.outside(request["trust"])
         done["theorems"] = [audit.theorem(t) for t in request["theorems"]]
         done["pairs"] = [audit.pair(c, t) for c, t in request["pairs"]]
     except AuditError as failure:

@@ -12,11 +12,12 @@ import json
 import secrets
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from verify.engines import leanlib
-from verify.engines.base import Audit, Build, PairAudit, TheoremAudit
+from verify.engines.base import NOTHING, Audit, Build, PairAudit, TheoremAudit, Trust
 
 if TYPE_CHECKING:
     from verify.engines.embedded import EmbeddedEngine
@@ -32,6 +33,7 @@ def audit(
     build: Build,
     theorems: Sequence[str],
     pairs: Sequence[tuple[str, str]],
+    trust: Trust = NOTHING,
     *,
     child: Path = CHILD,
 ) -> Audit:
@@ -42,6 +44,7 @@ def audit(
     Args:
         theorems: Names that must be theorems with allowed axioms only.
         pairs: (claim, theorem); see `base.PairAudit`.
+        trust: See `base.Trust`.
         child: The program of the child process (tests replace it).
 
     Returns:
@@ -56,6 +59,7 @@ def audit(
         "project": project,
         "theorems": list(theorems),
         "pairs": [list(p) for p in pairs],
+        "trust": asdict(trust),
     }
     # File names are left out of the key: they follow from the hashes.
     question = [
@@ -65,6 +69,7 @@ def audit(
         [[m, h] for m, _, h in project],
         request["theorems"],
         request["pairs"],
+        request["trust"],
     ]
     key = hashlib.sha256(json.dumps(question).encode()).hexdigest()
     memory = engine.cache / "audits" / f"{key}.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 ALLOWED_AXIOMS = frozenset({"propext", "Quot.sound", "Classical.choice"})
 """The axioms of ordinary Lean mathematics; a theorem that needs any other is not proved."""
@@ -163,6 +163,32 @@ class Audit:
         return not self.problems and self.constants > 0 and bool(self.theorems)
 
 
+@dataclass(frozen=True)
+class Trust:
+    """What the meaning of statements may rest on, besides the core library.
+
+    A statement says what the definitions say that it mentions, those that they mention, and the
+    instances among them.  Whoever writes proofs and templates must have no say in these.
+
+    Attributes:
+        statements: Constants whose types are statements that a reader is shown.
+        modules: The modules whose declarations they may rest on; with a dot at the end, all modules
+            below.
+        definitions: Constants of other modules that they may rest on: some theorem says what each
+            of them is.
+        namespaces: Namespace to the only module that may declare a constant in it.
+    """
+
+    statements: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    definitions: tuple[str, ...] = ()
+    namespaces: tuple[tuple[str, str], ...] = ()
+
+
+NOTHING: Final = Trust()
+"""For an audit that asks who proves what, and shows no statement to anybody."""
+
+
 class Engine(Protocol):
     """Checks Lean modules and audits the result."""
 
@@ -186,7 +212,11 @@ class Engine(Protocol):
         ...
 
     def audit(
-        self, build: Build, theorems: Sequence[str], pairs: Sequence[tuple[str, str]]
+        self,
+        build: Build,
+        theorems: Sequence[str],
+        pairs: Sequence[tuple[str, str]],
+        trust: Trust = NOTHING,
     ) -> Audit:
         """Audit a build.
 
@@ -194,5 +224,6 @@ class Engine(Protocol):
             build: What `build` returned.
             theorems: Names that must be theorems with allowed axioms only.
             pairs: (claim, theorem): constants that must state the same.
+            trust: What statements may rest on; a finding for each constant that is outside.
         """
         ...

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from verify.engines import leanlib, sources
-from verify.engines.base import Audit, Build, Message, ModuleResult, Progress
+from verify.engines.base import NOTHING, Audit, Build, Message, ModuleResult, Progress, Trust
 from verify.errors import VerifyError
 
 CORE: Final = Path(__file__).parent / "core"
@@ -396,12 +396,16 @@ class EmbeddedEngine:
         )
 
     def audit(
-        self, build: Build, theorems: Sequence[str], pairs: Sequence[tuple[str, str]]
+        self,
+        build: Build,
+        theorems: Sequence[str],
+        pairs: Sequence[tuple[str, str]],
+        trust: Trust = NOTHING,
     ) -> Audit:
         """Replay and audit a build; see `verify.engines.audit`."""
         from verify.engines.audit import audit
 
-        return audit(self, build, theorems, pairs)
+        return audit(self, build, theorems, pairs, trust)
 
     def _key(self, source: sources.Source, keys: Mapping[str, str], base: str) -> str:
         dependencies = [(m, keys[m]) for m in source.imports]

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from verify.engines import leanlib, sources
 from verify.engines.audit import judge
-from verify.engines.base import Audit, Build, Message, ModuleResult, Progress
+from verify.engines.base import NOTHING, Audit, Build, Message, ModuleResult, Progress, Trust
 from verify.engines.embedded import parse_messages
 from verify.errors import EngineMissing, VerifyError
 
@@ -206,13 +206,17 @@ class LakeEngine:
         return Build(self.name, root, tuple(results), code, messages=tuple(general))
 
     def audit(
-        self, build: Build, theorems: Sequence[str], pairs: Sequence[tuple[str, str]]
+        self,
+        build: Build,
+        theorems: Sequence[str],
+        pairs: Sequence[tuple[str, str]],
+        trust: Trust = NOTHING,
     ) -> Audit:
         """Audit a build by a Lean program that lake runs; see `verify.engines.audit`."""
         if not build.ok:
             return Audit(("the build did not succeed, so nothing was audited",))
         nonce = secrets.token_hex(8)
-        text = audit_program([m.module for m in build.modules], theorems, pairs, nonce)
+        text = audit_program([m.module for m in build.modules], theorems, pairs, nonce, trust)
         with tempfile.TemporaryDirectory(prefix="verify-audit-") as scratch:
             program = Path(scratch, "Audit.lean")
             program.write_text(text)
@@ -252,13 +256,16 @@ def audit_program(
     theorems: Sequence[str],
     pairs: Sequence[tuple[str, str]],
     nonce: str,
+    trust: Trust = NOTHING,
 ) -> str:
     """The Lean program of the audit: it asks the same questions as `_replay` does.
 
     Raises:
         VerifyError: A name is not a plain identifier (it would be spliced into the program).
     """
-    for name in (*modules, *theorems, *(n for pair in pairs for n in pair)):
+    trusted = [m.removesuffix(".") for m in trust.modules]
+    named = (*trust.statements, *trust.definitions, *(n for p in trust.namespaces for n in p))
+    for name in (*modules, *theorems, *(n for pair in pairs for n in pair), *trusted, *named):
         if not _NAME.fullmatch(name):
             raise VerifyError(f"{name!r} is not the name of a module or theorem")
     return _PROGRAM.substitute(
@@ -266,6 +273,12 @@ def audit_program(
         modules=", ".join(f"`{m}" for m in modules),
         theorems=", ".join(f"`{t}" for t in theorems),
         pairs=", ".join(f"(`{c}, `{t})" for c, t in pairs),
+        statements=", ".join(f"`{t}" for t in trust.statements),
+        definitions=", ".join(f"`{t}" for t in trust.definitions),
+        trusted=", ".join(
+            f"(`{m.removesuffix('.')}, {str(m.endswith('.')).lower()})" for m in trust.modules
+        ),
+        namespaces=", ".join(f"(`{n}, `{m})" for n, m in trust.namespaces),
         nonce=nonce,
     )
 
@@ -302,6 +315,14 @@ private def auditStatement (info : ConstantInfo) (claim : Bool) : Expr :=
   | .defnInfo d => if claim && d.type == .sort .zero then d.value else d.type
   | _ => info.type
 
+/-- The constants that a constant's meaning rests on: a proof says nothing. -/
+private def auditUses (info : ConstantInfo) : List Name :=
+  match info with
+  | .thmInfo _ => []
+  | .inductInfo i => i.ctors ++ i.type.getUsedConstants.toList
+  | _ => info.type.getUsedConstants.toList ++
+      (info.value?.map (·.getUsedConstants.toList)).getD []
+
 #eval show MetaM Unit from do
   let env ← getEnv
   let project : List Name := [@modules@]
@@ -322,6 +343,31 @@ private def auditStatement (info : ConstantInfo) (claim : Bool) : Expr :=
       findings := findings.push s!"{home}: {name} has implemented_by"
     if isExtern env name then
       findings := findings.push s!"{home}: {name} is extern"
+    for (space, owner) in ([@namespaces@] : List (Name × Name)) do
+      if space.isPrefixOf name && home != owner then
+        findings := findings.push
+          s!"{home}: declares {name}; only {owner} may declare what is below it"
+  -- What the statements mean may rest on trusted modules only.
+  let known : List Name := [@definitions@]
+  let trusted : List (Name × Bool) := [@trusted@]
+  let mut seen : NameSet := {}
+  let mut todo : List (Name × Name) := []
+  for statement in ([@statements@] : List Name) do
+    if let some info := env.find? statement then
+      todo := todo ++ info.type.getUsedConstants.toList.map fun used => (used, statement)
+  while !todo.isEmpty do
+    let (name, statement) := todo.head!
+    todo := todo.tail!
+    if seen.contains name then continue
+    seen := seen.insert name
+    let some info := env.find? name | continue
+    let some index := env.getModuleIdxFor? name | continue
+    let home := env.header.moduleNames[index]!
+    if !project.contains home || info matches .thmInfo _ || known.contains name then continue
+    unless trusted.any fun (m, below) => home == m || (below && m.isPrefixOf home) do
+      findings := findings.push
+        s!"{home}: declares {name}, on which rests what {statement} states"
+    todo := (auditUses info).map (fun used => (used, statement)) ++ todo
   -- Everything of the project once more through the kernel, on top of Lean's own core.
   let core ← importModules #[{ module := `Init }] {}
   let replayed ← core.replay declared

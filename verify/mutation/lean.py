@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from verify import claims, generate, project
+from verify import claims, generate, project, statements
 from verify.claims import Claim, Line
 from verify.engines.base import Engine, ModuleResult
 from verify.errors import VerifyError
@@ -25,51 +25,52 @@ from verify.mutation.mutants import (
 )
 from verify.mutation.observers import Seen
 from verify.spec import FAULTS, Environment, LockScheme
+from verify.statements import Statement, core, word
 
-_NAMESPACE = "_root_.MPSVerify."
 # That there is a race is decided by a theorem on it; the rest has instances.
 _RACE = (f"by simp only [teardown_race_iff_criterion]; {claims.EVALUATION[3:]}",) * 2
 _CHUNK = 80
 """Claims in one module: Lean gives up on a file after a hundred errors."""
 
 
-def statement(scheme: LockScheme, claimed: Claims, environments: Mapping[str, Environment]) -> str:
+def statement(
+    scheme: LockScheme, claimed: Claims, environments: Mapping[str, Environment]
+) -> Statement:
     """Claims as one Lean proposition, about the scheme as the generator writes it."""
     term = generate.lean_scheme(scheme)
     default = claims.environment_literal(environments["default"])
     parts = []
     if claimed.safe is not None:
-        parts.append(f"{'' if claimed.safe else '¬ '}{_NAMESPACE}Safe {default} {term}")
+        parts.append(f"{'' if claimed.safe else '¬ '}{word('Safe')} {default} {term}")
     if claimed.fault is not None:
-        parts.append(f"{_NAMESPACE}CanReach {default} {term} .{claimed.fault}")
+        parts.append(f"{word('CanReach')} {default} {term} .{claimed.fault}")
     if claimed.race:
-        parts.append(f"{_NAMESPACE}TeardownRace {default} {term}")
+        parts.append(f"{word('TeardownRace')} {default} {term}")
     if claimed.parallel is not None:
-        parts.append(f"{'' if claimed.parallel else '¬ '}{_NAMESPACE}Parallel {default} {term}")
+        parts.append(f"{'' if claimed.parallel else '¬ '}{word('Parallel')} {default} {term}")
     for name, faults in claimed.faults.items():
         environment = claims.environment_literal(environments[name])
         listed = ", ".join(f".{fault}" for fault in FAULTS if fault in faults)
-        parts.append(f"{_NAMESPACE}ExactFaults {environment} {term} [{listed}]")
-    return " ∧ ".join(f"({part})" for part in parts)
+        parts.append(f"{word('ExactFaults')} {environment} {term} [{listed}]")
+    return Statement(" ∧ ".join(f"({part})" for part in parts))
 
 
-def same_scheme(scheme: LockScheme) -> str:
+def same_scheme(scheme: LockScheme) -> Statement:
     """That the generator writes the scheme that the spec names, as a Lean proposition."""
-    return f"({generate.lean_scheme(scheme)} : {_NAMESPACE}LockScheme) = " + claims.scheme_literal(
-        scheme
-    )
+    written = f"({generate.lean_scheme(scheme)} : {word('LockScheme')})"
+    return Statement(f"{written} = {claims.scheme_literal(scheme)}")
 
 
 def decide(
-    statements: Sequence[str],
+    propositions: Sequence[Statement],
     guesses: Sequence[bool],
     engine: Engine,
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[bool | str]:
-    """What Lean's kernel says of statements: true, false, or why it was not decided.
+    """What Lean's kernel says of propositions: true, false, or why it was not decided.
 
     Args:
-        statements: Closed and decided by evaluation.
+        propositions: Closed and decided by evaluation.
         guesses: For each, whether it seems to be true: a wrong guess costs time, nothing else.
         engine: What checks them.
         progress: Told how many have been decided.
@@ -77,22 +78,22 @@ def decide(
     answers: list[bool | str] = []
     with project.directory(engine, "mutate") as root:
         project.write(root, project.sources())
-        for start in range(0, len(statements), _CHUNK):
+        for start in range(0, len(propositions), _CHUNK):
             part = slice(start, start + _CHUNK)
-            answers += _decide(statements[part], guesses[part], root, engine)
+            answers += _decide(propositions[part], guesses[part], root, engine)
             progress(len(answers))
     return answers
 
 
 def _decide(
-    statements: Sequence[str], guesses: Sequence[bool], root: Path, engine: Engine
+    propositions: Sequence[Statement], guesses: Sequence[bool], root: Path, engine: Engine
 ) -> list[bool | str]:
     asked = [
         Claim(
-            "", "mutant", None, claims.GATE, text if guess else f"¬ ({text})", text,
+            "", "mutant", None, claims.GATE, text if guess else text.negation, text,
             proofs=_RACE if "TeardownRace" in text else (claims.EVALUATION, claims.EVALUATION),
         )
-        for text, guess in zip(statements, guesses, strict=True)
+        for text, guess in zip(propositions, guesses, strict=True)
     ]  # fmt: skip
     lines, failed = project.settle(root, engine, [Line(c, by_theorem=False) for c in asked])
     kept = [line for index, line in enumerate(lines) if index not in failed]
@@ -187,10 +188,9 @@ def criterion_answer(mutant: SemanticMutant, cells: Sequence[Cell], engine: Engi
         env, term = claims.environment_literal(environment), claims.scheme_literal(scheme)
         bits = ", ".join(".true" if fault in seen.faults else ".false" for fault in FAULTS)
         safe = ".false" if seen.faults else ".true"
-        text.append(
-            f"theorem cell{number} : allFaults.map (faultCriterion {env} {term}) = [{bits}] ∧ "
-            f"criterion {env} {term} = {safe} := by decide +kernel"
-        )
+        told = f"{core('List.map')} ({word('faultCriterion')} {env} {term}) {word('allFaults')}"
+        cell = f"{told} = [{bits}] ∧ {word('criterion')} {env} {term} = {safe}"
+        text.append(statements.theorem(f"cell{number}", Statement(cell), "by decide +kernel"))
     text += ["end MPSVerify.Cells", ""]
     with project.directory(engine, f"mutate-{mutant.name}-cells") as root:
         project.write(root, project.sources(("Spec",)))
