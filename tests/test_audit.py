@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -14,7 +15,7 @@ import pytest
 from verify.engines import audit as gate
 from verify.engines import leanlib, sources
 from verify.engines._replay import KERNEL_SPECIAL
-from verify.engines.base import Audit, Build, TheoremAudit
+from verify.engines.base import NOTHING, Audit, Build, TheoremAudit
 from verify.engines.embedded import EmbeddedEngine
 
 pytest_plugins = ["engine_fixtures"]
@@ -336,6 +337,7 @@ def test_a_request_is_answered_in_full(engine: EmbeddedEngine, project: Project)
         "project": [[m, str(p), build.olean_hashes[m]] for m, p in build.oleans.items()],
         "theorems": ["attack"],
         "pairs": [],
+        "trust": dataclasses.asdict(NOTHING),
     }
     done = leanlib.run_child(
         [sys.executable, "-I", str(gate.CHILD), str(engine.library.path)],

@@ -10,11 +10,12 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from verify.engines import lake
-from verify.engines.base import ModuleResult
+from verify.engines.base import ModuleResult, Trust
 from verify.engines.lake import LakeEngine, audit_program, find_toolchain, parse_output
 from verify.errors import EngineMissing, VerifyError
 
@@ -29,6 +30,7 @@ import json, os, re, sys
 from pathlib import Path
 sys.path.insert(0, {source!r})
 from verify.engines import sources
+from verify.engines.base import Trust
 from verify.engines.embedded import EmbeddedEngine
 sources.scan = lambda source: ()  # lake does no such thing
 mode = Path({mode!r}).read_text()
@@ -47,11 +49,19 @@ if sys.argv[1] == "build":
     sys.exit(0 if mode == "lie" else build.exit_code)
 assert sys.argv[1:4] == ["env", "lean", "--json"], sys.argv
 program = Path(sys.argv[4]).read_text()
-lists = re.findall(r"\\(\\[(.*?)\\] : List", program)
 names = lambda text: re.findall("`([^ ,)]+)", text)
 build = engine.build(root, re.findall("^import (?!Lean$)(.*)", program, re.M))
+spaces = names(re.search(r"\\(space, owner\\) in \\(\\[([^\\]]*)\\]", program)[1])
+modules = re.search(r"let trusted : [^\\n]*:= \\[(.*)\\]", program)[1]
+trust = Trust(
+    names(re.search(r"for statement in \\(\\[([^\\]]*)\\]", program)[1]),
+    [m + "." * (b == "true") for m, b in re.findall("`([^ ,)]+), (true|false)", modules)],
+    names(re.search(r"let known : [^\\n]*:= \\[(.*)\\]", program)[1]),
+    list(zip(spaces[::2], spaces[1::2])),
+)
+lists = [t for t in re.findall(r"\\(\\[(.*?)\\] : List", program)][-2:]
 flat = names(lists[1])
-found = engine.audit(build, names(lists[0]), list(zip(flat[::2], flat[1::2])))
+found = engine.audit(build, names(lists[0]), list(zip(flat[::2], flat[1::2])), trust)
 answer = {{
     "errors": list(found.errors), "findings": list(found.findings), "skipped": 0,
     "declared": found.constants, "constants": found.constants,
@@ -113,6 +123,30 @@ def test_an_honest_development_passes(elan: Path, project: Project) -> None:
     found = engine.audit(build, ["a", "b", "s"], [("Claim.a", "a")])
     assert found.ok, found.problems
     assert "Classical.choice" in found.theorems[2].axioms
+
+
+def test_what_statements_rest_on_is_asked_here_as_well(elan: Path, project: Project) -> None:
+    root = project(
+        {
+            **GOOD,
+            "P/A.lean": "def word : Prop := True\ntheorem a : word := True.intro\n",
+            "P/B.lean": "import P.A\ntheorem b : word := a\n",
+        }
+    )
+    engine = LakeEngine(root)
+    build = engine.build(root, ["P.B"])
+
+    def findings(*trust: tuple[Any, ...]) -> tuple[str, ...]:
+        return engine.audit(build, ["b"], [], Trust(*trust)).findings
+
+    assert findings() == ()
+    assert findings(("b",), ("P.A",)) == ()
+    assert findings(("b",), ("P.",)) == ()
+    assert findings(("b",), ("P.B",), ("word",)) == ()
+    (finding,) = findings(("b",), ("P.B",))
+    assert finding.startswith("P.A: declares word, on which rests what b states")
+    (finding,) = findings((), (), (), (("word", "P.B"),))
+    assert finding.startswith("P.A: declares word; only P.B may declare")
 
 
 def test_problems_are_passed_on(elan: Path, project: Project) -> None:
