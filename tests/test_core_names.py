@@ -113,6 +113,15 @@ def test_no_source_writes_the_name_of_an_instance() -> None:
         assert not re.findall(r"\binst[A-Z]\w*", code), source
 
 
+def test_no_source_opens_a_namespace_of_the_core() -> None:
+    """Which of its names are protected is not compared with Lean's own core."""
+    spaces = {name.rpartition(".")[0] for name in names.names_of(LINES)} - {""}
+    assert "List" in spaces
+    texts = names.texts(resources.root(), "MPSVerify")
+    assert not names.opened(texts) & spaces
+    assert names.opened([*texts, "open List in"]) & spaces
+
+
 def test_every_name_is_in_the_table_of_lookups_once() -> None:
     text = LOOKED_UP.read_text(encoding="utf-8")
     text = text[text.index("## Compared") : text.index("## Known differences")]

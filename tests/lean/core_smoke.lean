@@ -194,7 +194,7 @@ example (a b : Bool) (h : ¬(a || !b) = true) : a = false ∧ b = true := by sim
 example (a b : Nat) : (a == b) = true ↔ a = b := by simp
 example (a b : Nat) : (a != b) = true ↔ a ≠ b := by simp
 example (p q : Prop) [Decidable p] [Decidable q] : ¬(p ∧ q) ↔ ¬p ∨ ¬q :=
-  Decidable.not_and_iff_or_not p q
+  Decidable.not_and_iff_or_not
 example (x a : Nat) (l m : List Nat) : x ∈ a :: l ++ m ↔ x = a ∨ x ∈ l ∨ x ∈ m := by simp
 example (x : Nat) : x ∈ [1, 2].map (· + 1) ↔ x = 2 ∨ x = 3 := by simp
 example (l : List Nat) : l.all (fun n => n < 5) = true ↔ ∀ n ∈ l, n < 5 := by simp

@@ -58,17 +58,23 @@ _OPENED = re.compile(r"(?<![\w'.])(?:open|namespace)((?:[ \t]+[^\W\d][\w'.]*)+)"
 _SIMPROC = re.compile(r"(?<![\w'.])(?:[A-Z]\w*\.)*reduce[A-Z]\w*")
 
 
+def opened(texts: Iterable[str]) -> set[str]:
+    """The namespaces that sources open."""
+    said = (found for text in texts for found in _OPENED.findall(sources.blank(text)))
+    return {name for words in said for name in words.split()}
+
+
 def written(texts: Iterable[str]) -> set[str]:
     """What the words of sources may name: themselves, their beginnings (`Eq.symm` in a word
     `Eq.symm.trans`), and all that in the namespaces that the source opens.
     """
     found = set()
-    for text in map(sources.blank, texts):
-        opened = {name for said in _OPENED.findall(text) for name in said.split()}
-        for word in set(_WORD.findall(text)):
+    for text in texts:
+        spaces = opened([text])
+        for word in set(_WORD.findall(sources.blank(text))):
             parts = word.removeprefix("_root_.").split(".")
             for name in (".".join(parts[: n + 1]) for n in range(len(parts))):
-                found |= {name, *(f"{space}.{name}" for space in opened)}
+                found |= {name, *(f"{space}.{name}" for space in spaces)}
     return found
 
 

@@ -133,7 +133,7 @@ theorem not_not_intro {p : Prop} (h : p) : ¬¬p := fun hn => hn h
 theorem proof_irrel {a : Prop} (h₁ h₂ : a) : h₁ = h₂ := rfl
 @[macro_inline] def Eq.mp {α β : Sort u} (h : α = β) (a : α) : β := h ▸ a
 @[macro_inline] def Eq.mpr {α β : Sort u} (h : α = β) (b : β) : α := h ▸ b
-theorem Eq.substr {α : Sort u} {p : α → Prop} {a b : α} (h₁ : b = a) (h₂ : p a) : p b := h₁ ▸ h₂
+@[elab_as_elim] theorem Eq.substr {α : Sort u} {p : α → Prop} {a b : α} (h₁ : b = a) (h₂ : p a) : p b := h₁ ▸ h₂
 @[simp] theorem cast_eq {α : Sort u} (h : α = α) (a : α) : cast h a = a := rfl
 theorem cast_heq {α β : Sort u} (h : α = β) (a : α) : HEq (cast h a) a := by
   exact match β, h with | _, rfl => HEq.refl a
@@ -142,7 +142,7 @@ theorem cast_heq {α β : Sort u} (h : α = β) (a : α) : HEq (cast h a) a := b
 theorem Ne.intro {α : Sort u} {a b : α} (h : a = b → False) : a ≠ b := h
 theorem Ne.elim {α : Sort u} {a b : α} (h : a ≠ b) : a = b → False := h
 theorem Ne.irrefl {α : Sort u} {a : α} (h : a ≠ a) : False := h rfl
-theorem Ne.symm {α : Sort u} {a b : α} (h : a ≠ b) : b ≠ a := fun e => h e.symm
+@[symm] theorem Ne.symm {α : Sort u} {a b : α} (h : a ≠ b) : b ≠ a := fun e => h e.symm
 theorem ne_of_apply_ne {α : Sort u} {β : Sort v} (f : α → β) {x y : α} : f x ≠ f y → x ≠ y :=
   mt (congrArg f)
 theorem false_of_ne {α : Sort u} {a : α} : a ≠ a → False := Ne.irrefl
@@ -169,7 +169,7 @@ theorem HEq.subst {α β : Sort u} {a : α} {b : β} {p : (T : Sort u) → T →
     {b : α} (h : HEq a b) : motive b := Eq.ndrec m (eq_of_heq h)
 @[reducible] def HEq.homo_ndrec_symm.{u1, u2} {α : Sort u2} {a : α} {motive : α → Sort u1}
     (m : motive a) {b : α} (h : HEq b a) : motive b := Eq.ndrec_symm m (eq_of_heq h)
-theorem HEq.symm {α β : Sort u} {a : α} {b : β} (h : HEq a b) : HEq b a := h.rec (HEq.refl a)
+@[symm] theorem HEq.symm {α β : Sort u} {a : α} {b : β} (h : HEq a b) : HEq b a := h.rec (HEq.refl a)
 theorem HEq.trans {α β φ : Sort u} {a : α} {b : β} {c : φ} (h₁ : HEq a b) (h₂ : HEq b c) :
     HEq a c := HEq.subst h₂ h₁
 theorem heq_of_heq_of_eq {α β : Sort u} {a : α} {b b' : β} (h₁ : HEq a b) (h₂ : b = b') :
@@ -181,23 +181,23 @@ theorem eqRec_heq {α : Sort u} {φ : α → Sort v} {a a' : α} (h : a = a') (p
     HEq (Eq.recOn (motive := fun x _ => φ x) h p) p :=
   match a', h with | _, rfl => HEq.refl p
 
-theorem Iff.refl (a : Prop) : a ↔ a := ⟨id, id⟩
-theorem Iff.rfl {a : Prop} : a ↔ a := Iff.refl a
+@[refl] theorem Iff.refl (a : Prop) : a ↔ a := ⟨id, id⟩
+protected theorem Iff.rfl {a : Prop} : a ↔ a := Iff.refl a
 theorem Iff.of_eq {a b : Prop} (h : a = b) : a ↔ b := h ▸ Iff.rfl
 theorem iff_of_eq {a b : Prop} (h : a = b) : a ↔ b := Iff.of_eq h
 theorem Iff.trans {a b c : Prop} (h₁ : a ↔ b) (h₂ : b ↔ c) : a ↔ c :=
   ⟨fun ha => h₂.mp (h₁.mp ha), fun hc => h₁.mpr (h₂.mpr hc)⟩
 instance : Trans Iff Iff Iff := ⟨Iff.trans⟩
-theorem Iff.symm {a b : Prop} (h : a ↔ b) : b ↔ a := ⟨h.mpr, h.mp⟩
+@[symm] theorem Iff.symm {a b : Prop} (h : a ↔ b) : b ↔ a := ⟨h.mpr, h.mp⟩
 theorem Iff.comm {a b : Prop} : (a ↔ b) ↔ (b ↔ a) := ⟨Iff.symm, Iff.symm⟩
 theorem iff_comm {a b : Prop} : (a ↔ b) ↔ (b ↔ a) := Iff.comm
 theorem Eq.comm {α : Sort u} {a b : α} : a = b ↔ b = a := ⟨Eq.symm, Eq.symm⟩
 theorem eq_comm {α : Sort u} {a b : α} : a = b ↔ b = a := Eq.comm
 theorem ne_comm {α : Sort u} {a b : α} : a ≠ b ↔ b ≠ a := ⟨Ne.symm, Ne.symm⟩
-theorem And.symm {a b : Prop} : a ∧ b → b ∧ a := fun ⟨ha, hb⟩ => ⟨hb, ha⟩
+@[symm] theorem And.symm {a b : Prop} : a ∧ b → b ∧ a := fun ⟨ha, hb⟩ => ⟨hb, ha⟩
 theorem And.comm {a b : Prop} : a ∧ b ↔ b ∧ a := ⟨And.symm, And.symm⟩
 theorem and_comm {a b : Prop} : a ∧ b ↔ b ∧ a := And.comm
-theorem Or.symm {a b : Prop} : a ∨ b → b ∨ a := fun h => h.elim .inr .inl
+@[symm] theorem Or.symm {a b : Prop} : a ∨ b → b ∨ a := fun h => h.elim .inr .inl
 theorem Or.comm {a b : Prop} : a ∨ b ↔ b ∨ a := ⟨Or.symm, Or.symm⟩
 theorem or_comm {a b : Prop} : a ∨ b ↔ b ∨ a := Or.comm
 theorem And.imp {a c b d : Prop} (f : a → c) (g : b → d) (h : a ∧ b) : c ∧ d := ⟨f h.left, g h.right⟩
@@ -254,11 +254,13 @@ theorem implies_congr_ctx {p₁ p₂ q₁ q₂ : Prop} (h₁ : p₁ = p₂) (h�
     (p₁ → q₁) = (p₂ → q₂) := implies_dep_congr_ctx h₁ h₂
 theorem forall_congr {α : Sort u} {p q : α → Prop} (h : ∀ a, p a = q a) :
     (∀ a, p a) = (∀ a, q a) := (funext h : p = q) ▸ rfl
-theorem forall_prop_domain_congr {p₁ p₂ : Prop} {q : p₁ → Prop} (h₁ : p₁ = p₂) :
-    (∀ a : p₁, q a) = (∀ a : p₂, q (h₁.substr (p := fun x => x) a)) :=
-  propext ⟨fun f a => f _, fun f a => f (h₁ ▸ a)⟩
+theorem forall_prop_domain_congr {p₁ p₂ : Prop} {q₁ : p₁ → Prop} {q₂ : p₂ → Prop} (h₁ : p₁ = p₂)
+    (h₂ : ∀ a : p₂, q₁ (h₁.substr (p := fun x => x) a) = q₂ a) :
+    (∀ a : p₁, q₁ a) = (∀ a : p₂, q₂ a) :=
+  propext ⟨fun f a => h₂ a ▸ f _, fun f a => (h₂ (h₁ ▸ a)).symm ▸ f (h₁ ▸ a)⟩
 theorem forall_prop_congr_dom {p₁ p₂ : Prop} (h : p₁ = p₂) (q : p₁ → Prop) :
-    (∀ a : p₁, q a) = (∀ a : p₂, q (h.substr (p := fun x => x) a)) := forall_prop_domain_congr h
+    (∀ a : p₁, q a) = (∀ a : p₂, q (h.substr (p := fun x => x) a)) :=
+  forall_prop_domain_congr h fun _ => rfl
 theorem pi_congr {α : Sort u} {β β' : α → Sort v} (h : ∀ a, β a = β' a) :
     (∀ a, β a) = ∀ a, β' a := (funext h : β = β') ▸ rfl
 theorem let_congr {α : Sort u} {β : Sort v} {a a' : α} {b b' : α → β} (h₁ : a = a')
@@ -292,35 +294,45 @@ namespace Decidable
 variable {p q : Prop}
 @[macro_inline] def byCases {q : Sort u} [dec : Decidable p] (h1 : p → q) (h2 : ¬p → q) : q :=
   match dec with
-  | ⟨true, h⟩ => h1 h
-  | ⟨false, h⟩ => h2 h
+  | isTrue h => h1 h
+  | isFalse h => h2 h
 theorem em (p : Prop) [Decidable p] : p ∨ ¬p := byCases Or.inl Or.inr
 theorem byContradiction [dec : Decidable p] (h : ¬p → False) : p :=
   byCases id (fun np => False.elim (h np))
 theorem of_not_not [Decidable p] : ¬¬p → p := fun h => byContradiction h
-theorem not_and_iff_or_not (p q : Prop) [d₁ : Decidable p] [d₂ : Decidable q] :
+theorem not_and_iff_or_not {p q : Prop} [d₁ : Decidable p] [d₂ : Decidable q] :
     ¬(p ∧ q) ↔ ¬p ∨ ¬q :=
   ⟨fun h => byCases (fun hp => .inr fun hq => h ⟨hp, hq⟩) .inl,
     fun h ⟨hp, hq⟩ => h.elim (fun hn => hn hp) (fun hn => hn hq)⟩
 end Decidable
-@[inline] def decidable_of_decidable_of_iff {p q : Prop} [Decidable p] (h : p ↔ q) : Decidable q :=
-  match (inferInstance : Decidable p) with
-  | ⟨b, hb⟩ => Decidable.intro b (match b, hb with
-    | true, hp => h.mp hp
-    | false, hn => fun hq => hn (h.mpr hq))
+@[inline] def decidable_of_decidable_of_iff {p q : Prop} [dp : Decidable p] (h : p ↔ q) :
+    Decidable q where
+  decide := decide p
+  reflects_decide :=
+    match dp with
+    | isTrue hp => h.mp hp
+    | isFalse hp => fun hq => hp (h.mpr hq)
 @[inline] def decidable_of_decidable_of_eq {p q : Prop} [Decidable p] (h : p = q) : Decidable q :=
-  decidable_of_decidable_of_iff (Iff.of_eq h)
-instance {p q : Prop} [Decidable p] [Decidable q] : Decidable (p → q) :=
-  Decidable.byCases
-    (fun hp => Decidable.byCases (fun hq => isTrue fun _ => hq) (fun hq => isFalse fun h => hq (h hp)))
-    (fun hp => isTrue fun h => absurd h hp)
-instance {p q : Prop} [Decidable p] [Decidable q] : Decidable (p ↔ q) :=
-  decidable_of_decidable_of_iff (p := (p → q) ∧ (q → p))
-    ⟨fun ⟨h₁, h₂⟩ => ⟨h₁, h₂⟩, fun ⟨h₁, h₂⟩ => ⟨h₁, h₂⟩⟩
-instance {p q : Prop} [Decidable (p ↔ q)] : Decidable (p = q) :=
-  decidable_of_decidable_of_iff ⟨propext, Iff.of_eq⟩
-instance instDecidableNe {α : Sort u} [DecidableEq α] (a b : α) : Decidable (a ≠ b) :=
-  inferInstanceAs (Decidable (¬(a = b)))
+  decidable_of_decidable_of_iff (p := p) (h ▸ Iff.rfl)
+@[macro_inline] instance {p q} [dp : Decidable p] [dq : Decidable q] : Decidable (p → q) where
+  decide := !p || q
+  reflects_decide :=
+    match dp, dq with
+    | isTrue _, isTrue hq => fun _ => hq
+    | isTrue hp, isFalse hq => fun h => hq (h hp)
+    | isFalse hp, _ => fun h => absurd h hp
+instance {p q} [dp : Decidable p] [dq : Decidable q] : Decidable (p ↔ q) where
+  decide := (decide p).beq (decide q)
+  reflects_decide :=
+    match dp, dq with
+    | isTrue hp, isTrue hq => ⟨fun _ => hq, fun _ => hp⟩
+    | isTrue hp, isFalse hq => fun h => hq (h.mp hp)
+    | isFalse hp, isTrue hq => fun h => hp (h.mpr hq)
+    | isFalse hp, isFalse hq => ⟨fun h => absurd h hp, fun h => absurd h hq⟩
+instance {p q : Prop} [d : Decidable (p ↔ q)] : Decidable (p = q) :=
+  match d with
+  | isTrue h => isTrue (propext h)
+  | isFalse h => isFalse fun e => h (e ▸ Iff.rfl)
 
 theorem if_pos {c : Prop} {h : Decidable c} (hc : c) {α : Sort u} {t e : α} : ite c t e = t :=
   match h with
@@ -369,27 +381,27 @@ theorem dite_eq_right_of_eq_false {α : Sort u} {c : Prop} {x : Decidable c} {t 
   Decidable.byCases
     (fun hc => (dif_pos (h₁.mpr_prop hc)).trans ((h₂ hc).trans (dif_pos hc).symm))
     (fun hc => (dif_neg (h₁.mpr_not hc)).trans ((h₃ hc).trans (dif_neg hc).symm))
-instance instDecidableIte {c t e : Prop} [dC : Decidable c] [dT : Decidable t] [dE : Decidable e] :
+@[macro_inline] instance {c t e : Prop} [dC : Decidable c] [dT : Decidable t] [dE : Decidable e] :
     Decidable (if c then t else e) :=
   match dC with
-  | ⟨true, _⟩ => dT
-  | ⟨false, _⟩ => dE
-instance {c : Prop} {t : c → Prop} {e : ¬c → Prop} [dC : Decidable c] [dT : ∀ h, Decidable (t h)]
-    [dE : ∀ h, Decidable (e h)] : Decidable (if h : c then t h else e h) :=
+  | isTrue _ => dT
+  | isFalse _ => dE
+@[inline] instance {c : Prop} {t : c → Prop} {e : ¬c → Prop} [dC : Decidable c]
+    [dT : ∀ h, Decidable (t h)] [dE : ∀ h, Decidable (e h)] :
+    Decidable (if h : c then t h else e h) :=
   match dC with
-  | ⟨true, hc⟩ => dT hc
-  | ⟨false, hc⟩ => dE hc
+  | isTrue hc => dT hc
+  | isFalse hc => dE hc
 /-- How `deriving` treats enumeration types: constructors differ iff their indices do. -/
 abbrev noConfusionTypeEnum {α : Sort u} (f : α → Nat) (P : Sort w) (x y : α) : Sort w :=
-  (Nat.decEq (f x) (f y)).falseTrueCases (fun _ => P) (fun _ => P → P)
+  ((f x).beq (f y)).casesOn P (P → P)
 abbrev noConfusionEnum {α : Sort u} (f : α → Nat) {P : Sort w} {x y : α} (h : x = y) :
     noConfusionTypeEnum f P x y :=
-  Decidable.falseTrueCases
-    (motive := fun (inst : Decidable (f x = f y)) =>
-      inst.falseTrueCases (motive := fun _ => Sort w) (fun _ => P) (fun _ => P → P))
-    (fun h' => False.elim (h' (congrArg f h))) (fun _ => fun x => x) (Nat.decEq (f x) (f y))
+  ((f x).beq (f y)).casesOn
+    (motive := fun b => (f x).beq (f y) = b → b.casesOn (motive := fun _ => Sort w) P (P → P))
+    (fun h' => False.elim (Nat.ne_of_beq_eq_false h' (congrArg f h))) (fun _ a => a) rfl
 
-def bne {α : Type u} [BEq α] (a b : α) : Bool := !(a == b)
+@[inline] def bne {α : Type u} [BEq α] (a b : α) : Bool := !(a == b)
 
 /-! ## Subsingletons -/
 class Subsingleton (α : Sort u) : Prop where

@@ -6,23 +6,20 @@ set_option linter.unusedVariables false
 
 variable {α : Type u} {β : Type v} {γ : Type w}
 
+namespace List
 instance : EmptyCollection (List α) := ⟨.nil⟩
 instance : Append (List α) := ⟨List.append⟩
-@[simp] theorem List.nil_append (as : List α) : [] ++ as = as := rfl
-@[simp] theorem List.cons_append {a : α} {as bs : List α} : (a :: as) ++ bs = a :: (as ++ bs) := rfl
-@[simp] theorem List.append_eq {as bs : List α} : List.append as bs = as ++ bs := rfl
+@[simp] theorem nil_append (as : List α) : [] ++ as = as := rfl
+@[simp] theorem cons_append {a : α} {as bs : List α} : (a :: as) ++ bs = a :: (as ++ bs) := rfl
+@[simp] theorem append_eq {as bs : List α} : List.append as bs = as ++ bs := rfl
 
-inductive List.Mem (a : α) : List α → Prop where
+inductive Mem (a : α) : List α → Prop where
   | head (as : List α) : Mem a (a :: as)
   | tail (b : α) {as : List α} : Mem a as → Mem a (b :: as)
-instance : Membership α (List α) := ⟨fun l a => List.Mem a l⟩
+instance : Membership α (List α) where
+  mem l a := Mem a l
 
-namespace List
 /-! ## Functions -/
-protected def beq [BEq α] : (a b : List α) → Bool
-  | [], [] => true
-  | a :: as, b :: bs => a == b && List.beq as bs
-  | _, _ => false
 instance [BEq α] : BEq (List α) := ⟨List.beq⟩
 def filter (p : α → Bool) : (l : List α) → List α
   | [] => []
@@ -63,10 +60,13 @@ def head? : List α → Option α
 def tail : List α → List α
   | [] => []
   | _ :: as => as
+def getLast : (as : List α) → as ≠ [] → α
+  | [], h => absurd rfl h
+  | [a], _ => a
+  | _ :: b :: as, _ => getLast (b :: as) nofun
 def getLast? : List α → Option α
   | [] => none
-  | [a] => some a
-  | _ :: as => getLast? as
+  | a :: as => some (getLast (a :: as) nofun)
 def reverseAux : List α → List α → List α
   | [], r => r
   | a :: l, r => reverseAux l (a :: r)
@@ -86,9 +86,10 @@ def drop : (n : Nat) → (xs : List α) → List α
   | 0, as => as
   | _ + 1, [] => []
   | n + 1, _ :: as => drop n as
-def zip : List α → List β → List (α × β)
-  | a :: as, b :: bs => (a, b) :: zip as bs
+@[specialize] def zipWith (f : α → β → γ) : (xs : List α) → (ys : List β) → List γ
+  | a :: as, b :: bs => f a b :: zipWith f as bs
   | _, _ => []
+def zip : List α → List β → List (α × β) := zipWith Prod.mk
 inductive Pairwise (R : α → α → Prop) : List α → Prop
   | nil : Pairwise R []
   | cons : ∀ {a : α} {l : List α}, (∀ a', a' ∈ l → R a a') → Pairwise R l → Pairwise R (a :: l)
@@ -171,29 +172,42 @@ theorem filter_cons {x : α} {xs : List α} {p : α → Bool} :
   induction l with
   | nil => simp
   | cons a l ih => simp [ih]
-theorem elem_iff [BEq α] [LawfulBEq α] {a : α} {as : List α} : elem a as = true ↔ a ∈ as := by
+theorem mem_of_elem_eq_true [BEq α] [LawfulBEq α] {a : α} {as : List α} (h : elem a as = true) :
+    a ∈ as := by
   induction as with
-  | nil => simp [elem]
+  | nil => cases h
   | cons b as ih =>
-    rw [elem, mem_cons, ← ih, ← beq_iff_eq (a := a) (b := b)]
-    cases a == b <;> simp
-instance [DecidableEq α] (a : α) (as : List α) : Decidable (a ∈ as) :=
-  decidable_of_decidable_of_iff elem_iff
+    rw [elem] at h
+    cases e : a == b with
+    | true => rw [eq_of_beq e]; exact .head as
+    | false => rw [e] at h; exact .tail b (ih h)
+theorem elem_eq_true_of_mem [BEq α] [ReflBEq α] {a : α} {as : List α} (h : a ∈ as) :
+    elem a as = true := by
+  induction h with
+  | head as => rw [elem, ReflBEq.rfl]
+  | @tail b as _ ih => rw [elem, ih]; cases a == b <;> rfl
+theorem elem_iff [BEq α] [LawfulBEq α] {a : α} {as : List α} : elem a as = true ↔ a ∈ as :=
+  ⟨mem_of_elem_eq_true, elem_eq_true_of_mem⟩
+instance [BEq α] [LawfulBEq α] (a : α) (as : List α) : Decidable (a ∈ as) :=
+  decidable_of_decidable_of_iff ⟨mem_of_elem_eq_true, elem_eq_true_of_mem⟩
 instance decidableBEx (p : α → Prop) [DecidablePred p] : ∀ l : List α, Decidable (∃ x, x ∈ l ∧ p x)
   | [] => isFalse nofun
   | x :: xs =>
-    match (inferInstance : Decidable (p x)), decidableBEx p xs with
-    | ⟨true, h⟩, _ => isTrue ⟨x, mem_cons_self, h⟩
-    | ⟨false, _⟩, ⟨true, h⟩ => isTrue (match h with | ⟨y, hy, h⟩ => ⟨y, mem_cons_of_mem x hy, h⟩)
-    | ⟨false, h₁⟩, ⟨false, h₂⟩ => isFalse fun ⟨y, hy, h⟩ =>
-      (mem_cons.mp hy).elim (fun e => h₁ (e ▸ h)) (fun hy => h₂ ⟨y, hy, h⟩)
+    if h₁ : p x then isTrue ⟨x, .head xs, h₁⟩
+    else match decidableBEx p xs with
+      | isTrue h₂ => isTrue (match h₂ with | ⟨y, hy, h⟩ => ⟨y, .tail x hy, h⟩)
+      | isFalse h₂ => isFalse fun
+        | ⟨y, .tail _ hy, h⟩ => h₂ ⟨y, hy, h⟩
+        | ⟨_, .head _, h⟩ => h₁ h
 instance decidableBAll (p : α → Prop) [DecidablePred p] : ∀ l : List α, Decidable (∀ x, x ∈ l → p x)
   | [] => isTrue nofun
   | x :: xs =>
-    match (inferInstance : Decidable (p x)), decidableBAll p xs with
-    | ⟨true, h₁⟩, ⟨true, h₂⟩ => isTrue (forall_mem_cons.mpr ⟨h₁, h₂⟩)
-    | ⟨true, _⟩, ⟨false, h⟩ => isFalse fun h' => h (forall_mem_cons.mp h').right
-    | ⟨false, h⟩, _ => isFalse fun h' => h (forall_mem_cons.mp h').left
+    if h₁ : p x then match decidableBAll p xs with
+      | isTrue h₂ => isTrue fun
+        | y, .tail _ hy => h₂ y hy
+        | _, .head _ => h₁
+      | isFalse h₂ => isFalse fun h => h₂ fun y hy => h y (.tail x hy)
+    else isFalse fun h => h₁ (h x (.head xs))
 
 /-! ## Equations -/
 @[simp] theorem append_nil (as : List α) : as ++ [] = as := by
@@ -277,8 +291,11 @@ instance instDecidablePairwise {R : α → α → Prop} [DecidableRel R] :
     (l : List α) → Decidable (Pairwise R l)
   | [] => isTrue .nil
   | a :: l =>
-    have := instDecidablePairwise (R := R) l
-    decidable_of_decidable_of_iff pairwise_cons.symm
+    match instDecidablePairwise l with
+    | isTrue h => match decidableBAll (R a) l with
+      | isFalse h' => isFalse fun h'' => h' (pairwise_cons.mp h'').left
+      | isTrue h' => isTrue (pairwise_cons.mpr ⟨h', h⟩)
+    | isFalse h => isFalse fun | .cons _ h' => h h'
 @[simp] theorem nodup_nil : Nodup ([] : List α) := .nil
 @[simp] theorem nodup_cons {a : α} {l : List α} : Nodup (a :: l) ↔ ¬a ∈ l ∧ Nodup l := by
   simp only [Nodup, pairwise_cons, ne_eq]

@@ -322,8 +322,32 @@ theorem eq_none_iff_forall_ne_some {o : Option α} : o = none ↔ ∀ a, o ≠ s
 theorem bind_eq_none_iff {o : Option α} {f : α → Option β} :
     o.bind f = none ↔ ∀ a, o = some a → f a = none := by cases o <;> simp
 end Option
-deriving instance DecidableEq for Option
-deriving instance DecidableEq for Prod
+instance Option.instDecidableEq {α : Type u} [inst : DecidableEq α] : DecidableEq (Option α) := fun a b =>
+  match a with
+  | none => match b with
+    | none => isTrue rfl
+    | some _ => isFalse nofun
+  | some a => match b with
+    | none => isFalse nofun
+    | some b => match inst a b with
+      | isTrue h => isTrue (h ▸ rfl)
+      | isFalse h => isFalse fun e => h (Option.some.inj e)
+instance Option.decidableEqNone (o : Option α) : Decidable (o = none) :=
+  match o with
+  | none => isTrue rfl
+  | some _ => isFalse nofun
+instance Option.decidableNoneEq (o : Option α) : Decidable (none = o) :=
+  match o with
+  | none => isTrue rfl
+  | some _ => isFalse nofun
+instance [h : DecidableEq α] [h' : DecidableEq β] : DecidableEq (α × β) := fun (a, b) (a', b') => {
+  decide := decide (a = a') && decide (b = b')
+  reflects_decide :=
+    match h a a' with
+    | isTrue e => match h' b b' with
+      | isTrue e' => (e ▸ e' ▸ rfl : (a, b) = (a', b'))
+      | isFalse n => fun e => n (Prod.mk.inj e).2
+    | isFalse n => fun e => n (Prod.mk.inj e).1 }
 deriving instance DecidableEq for Sum
 instance : DecidableEq PUnit := fun _ _ => isTrue rfl
 instance [BEq α] : BEq (Option α) where
@@ -345,5 +369,6 @@ protected theorem Subtype.eq {α : Sort u} {p : α → Prop} :
   | ⟨_, _⟩, ⟨_, _⟩, rfl => rfl
 @[ext] protected theorem Subtype.ext {α : Sort u} {p : α → Prop} {a1 a2 : {x // p x}}
     (h : a1.val = a2.val) : a1 = a2 := Subtype.eq h
-instance {α : Type u} {p : α → Prop} [DecidableEq α] : DecidableEq {x : α // p x} := fun a b =>
-  decidable_of_decidable_of_iff (p := a.val = b.val) ⟨Subtype.eq, congrArg _⟩
+instance Subtype.instDecidableEq {α : Type u} {p : α → Prop} [DecidableEq α] :
+    DecidableEq {x : α // p x} := fun ⟨a, h₁⟩ ⟨b, h₂⟩ =>
+  if h : a = b then isTrue (by subst h; rfl) else isFalse fun e => h (congrArg Subtype.val e)

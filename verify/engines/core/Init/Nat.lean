@@ -321,7 +321,7 @@ example : shiftLeft 3 2 = 12 ∧ shiftRight 13 2 = 3 := ⟨rfl, rfl⟩
 example (n : Nat) : shiftLeft n 2 = 2 * (2 * n) ∧ shiftRight n 2 = n / 2 / 2 := ⟨rfl, rfl⟩
 example : Nat.div 17 5 = 3 ∧ Nat.mod 17 5 = 2 ∧ Nat.div 3 0 = 0 ∧ Nat.mod 3 0 = 3 :=
   ⟨rfl, rfl, rfl, rfl⟩
-example : Nat.modCore 17 5 = 2 ∧ Nat.modCore 3 0 = 3 := ⟨rfl, rfl⟩
+example : Nat.modCore 17 5 = 2 ∧ Nat.modCore 3 0 = 3 := by decide +kernel
 end Nat
 
 namespace Lean

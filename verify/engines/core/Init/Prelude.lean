@@ -21,7 +21,7 @@ inductive PUnit : Sort u where
 inductive Eq : α → α → Prop where
   | refl (a : α) : Eq a a
 
-@[reducible] def Eq.ndrec.{u1, u2} {α : Sort u2} {a : α} {motive : α → Sort u1} (m : motive a)
+abbrev Eq.ndrec.{u1, u2} {α : Sort u2} {a : α} {motive : α → Sort u1} (m : motive a)
     {b : α} (h : Eq a b) : motive b :=
   h.rec m
 
@@ -36,9 +36,9 @@ export Bool (false true)
 
 unsafe axiom isScalarObj {α : Type u} (x : α) : Bool
 
-@[inline] def id {α : Sort u} (a : α) : α := a
-@[inline] def Function.comp {α : Sort u} {β : Sort v} {δ : Sort w} (f : β → δ) (g : α → β) :
-    α → δ := fun x => f (g x)
+@[inline, implicit_reducible] def id {α : Sort u} (a : α) : α := a
+@[inline, implicit_reducible] def Function.comp {α : Sort u} {β : Sort v} {δ : Sort w} (f : β → δ)
+    (g : α → β) : α → δ := fun x => f (g x)
 @[inline] def Function.const {α : Sort u} (β : Sort v) (a : α) : β → α := fun _ => a
 set_option checkBinderAnnotations false in
 abbrev inferInstance {α : Sort u} [i : α] : α := i
@@ -58,7 +58,7 @@ inductive Empty : Type
 set_option bootstrap.inductiveCheckResultingUniverse false in
 inductive PEmpty : Sort u where
 
-def Not (a : Prop) : Prop := a → False
+@[implicit_reducible] def Not (a : Prop) : Prop := a → False
 @[macro_inline] def False.elim {C : Sort u} (h : False) : C := h.rec
 @[macro_inline] def absurd {a : Prop} {b : Sort v} (h₁ : a) (h₂ : Not a) : b := (h₂ h₁).rec
 
@@ -68,11 +68,11 @@ theorem id_eq (a : α) : Eq (id a) a := rfl
 theorem Eq.subst {α : Sort u} {motive : α → Prop} {a b : α} (h₁ : Eq a b) (h₂ : motive a) :
     motive b := Eq.ndrec h₂ h₁
 @[symm] theorem Eq.symm {α : Sort u} {a b : α} (h : Eq a b) : Eq b a := h.rec rfl
-@[reducible] def Eq.ndrec_symm.{u1, u2} {α : Sort u2} {a : α} {motive : α → Sort u1} (m : motive a)
+abbrev Eq.ndrec_symm.{u1, u2} {α : Sort u2} {a : α} {motive : α → Sort u1} (m : motive a)
     {b : α} (h : Eq b a) : motive b := Eq.ndrec m h.symm
 theorem Eq.trans {α : Sort u} {a b c : α} (h₁ : Eq a b) (h₂ : Eq b c) : Eq a c :=
   Eq.subst (motive := fun x => Eq a x) h₂ h₁
-@[macro_inline] def cast {α β : Sort u} (h : Eq α β) (a : α) : β := h.rec a
+@[macro_inline, implicit_reducible] def cast {α β : Sort u} (h : Eq α β) (a : α) : β := h.rec a
 theorem congrArg {α : Sort u} {β : Sort v} {a₁ a₂ : α} (f : α → β) (h : Eq a₁ a₂) :
     Eq (f a₁) (f a₂) := h.rec rfl
 theorem congr {α : Sort u} {β : Sort v} {f₁ f₂ : α → β} {a₁ a₂ : α} (h₁ : Eq f₁ f₂)
@@ -170,7 +170,7 @@ class inductive Nonempty (α : Sort u) : Prop where
 
 axiom Classical.choice {α : Sort u} : Nonempty α → α
 
-theorem Nonempty.elim {α : Sort u} {p : Prop} (h₁ : Nonempty α) (h₂ : α → p) : p :=
+protected theorem Nonempty.elim {α : Sort u} {p : Prop} (h₁ : Nonempty α) (h₂ : α → p) : p :=
   match h₁ with
   | .intro a => h₂ a
 instance {α : Sort u} [Inhabited α] : Nonempty α := ⟨default⟩
@@ -199,51 +199,61 @@ structure PULift.{r, s} (α : Sort s) : Sort (max s r 1) where
   up :: down : α
 
 /-! ## Bool and Decidable -/
-@[macro_inline] def cond {α : Sort u} (c : Bool) (x y : α) : α :=
+@[macro_inline, implicit_reducible] def cond {α : Sort u} (c : Bool) (x y : α) : α :=
   match c with
   | true => x
   | false => y
-@[macro_inline] def Bool.dcond {α : Sort u} (c : Bool) (x : Eq c true → α) (y : Eq c false → α) : α :=
+@[macro_inline] protected def Bool.dcond {α : Sort u} (c : Bool) (x : Eq c true → α)
+    (y : Eq c false → α) : α :=
   match c with
   | true => x rfl
   | false => y rfl
-@[macro_inline] def Bool.or (x y : Bool) : Bool :=
+-- By the recursor, so that they compute without unfolding a matcher; the compiler takes the others.
+@[implicit_reducible] noncomputable def Bool.or (x y : Bool) : Bool := Bool.rec y true x
+@[implicit_reducible] noncomputable def Bool.and (x y : Bool) : Bool := Bool.rec false y x
+@[implicit_reducible] noncomputable def Bool.not (x : Bool) : Bool := Bool.rec true false x
+@[macro_inline] def Bool.Internal.or (x y : Bool) : Bool :=
   match x with
   | true => true
   | false => y
-@[macro_inline] def Bool.and (x y : Bool) : Bool :=
+@[macro_inline] def Bool.Internal.and (x y : Bool) : Bool :=
   match x with
   | false => false
   | true => y
-@[inline] def Bool.not (x : Bool) : Bool :=
-  match x with
+@[inline] def Bool.Internal.not : Bool → Bool
   | true => false
   | false => true
-def Bool.beq (a b : Bool) : Bool :=
-  match a with
-  | true => b
-  | false => b.not
+@[csimp] theorem Bool.and_eq_internalAnd : Eq Bool.and Bool.Internal.and :=
+  funext fun | true | false => rfl
+@[csimp] theorem Bool.or_eq_internalOr : Eq Bool.or Bool.Internal.or :=
+  funext fun | true | false => rfl
+@[csimp] theorem Bool.not_eq_internalNot : Eq Bool.not Bool.Internal.not :=
+  funext fun | true | false => rfl
+export Bool (or and not)
+@[inline, implicit_reducible] def Bool.beq (a b : Bool) : Bool :=
+  match b with
+  | false => not a
+  | true => a
 
-@[reducible] def Bool.Reflects : Bool → Prop → Prop
-  | true, p => p
+abbrev Bool.Reflects : Bool → Prop → Prop
   | false, p => Not p
+  | true, p => p
 
 /-- Since 4.35 a structure: a Boolean and the proof that it tells the truth. -/
 class Decidable (p : Prop) where
   intro ::
-  decide (p) : Bool
-  reflects_decide (p) : Bool.Reflects decide p
-export Decidable (decide)
+  decide : Bool
+  reflects_decide (p) : decide.Reflects p
+attribute [implicit_reducible] Decidable.decide
 
 @[match_pattern] abbrev Decidable.isFalse {p : Prop} (h : Not p) : Decidable p := ⟨false, h⟩
 @[match_pattern] abbrev Decidable.isTrue {p : Prop} (h : p) : Decidable p := ⟨true, h⟩
-export Decidable (isTrue isFalse)
-@[elab_as_elim, reducible, induction_eliminator, cases_eliminator]
-def Decidable.falseTrueCases {p : Prop} {motive : Decidable p → Sort u}
-    (isFalse : (h : Not p) → motive (isFalse h)) (isTrue : (h : p) → motive (isTrue h)) :
-    (t : Decidable p) → motive t
-  | ⟨false, h⟩ => isFalse h
-  | ⟨true, h⟩ => isTrue h
+@[cases_eliminator, induction_eliminator, elab_as_elim]
+abbrev Decidable.falseTrueCases {p : Prop} {motive : Decidable p → Sort u}
+    (isFalse : (h : Not p) → motive (isFalse h)) (isTrue : (h : p) → motive (isTrue h))
+    (t : Decidable p) : motive t :=
+  t.casesOn fun b => b.casesOn isFalse isTrue
+export Decidable (isTrue isFalse decide)
 
 abbrev DecidablePred {α : Sort u} (r : α → Prop) := (a : α) → Decidable (r a)
 abbrev DecidableRel {α : Sort u} {β : Sort v} (r : α → β → Prop) :=
@@ -252,11 +262,11 @@ abbrev DecidableEq (α : Sort u) := (a b : α) → Decidable (Eq a b)
 def decEq {α : Sort u} [inst : DecidableEq α] (a b : α) : Decidable (Eq a b) := inst a b
 
 theorem decide_eq_true : [inst : Decidable p] → p → Eq (decide p) true
-  | ⟨true, _⟩, _ => rfl
-  | ⟨false, h₁⟩, h₂ => absurd h₂ h₁
-theorem decide_eq_false : [inst : Decidable p] → Not p → Eq (decide p) false
-  | ⟨true, h₁⟩, h₂ => absurd h₁ h₂
-  | ⟨false, _⟩, _ => rfl
+  | isTrue _, _ => rfl
+  | isFalse h₁, h₂ => absurd h₂ h₁
+theorem decide_eq_false : [Decidable p] → Not p → Eq (decide p) false
+  | isTrue h₁, h₂ => absurd h₁ h₂
+  | isFalse _, _ => rfl
 theorem of_decide_eq_true [inst : Decidable p] (h : Eq (decide p) true) : p :=
   Eq.subst (motive := fun b => Bool.Reflects b p) h (Decidable.reflects_decide p)
 theorem of_decide_eq_false [inst : Decidable p] (h : Eq (decide p) false) : Not p :=
@@ -264,43 +274,48 @@ theorem of_decide_eq_false [inst : Decidable p] (h : Eq (decide p) false) : Not 
 theorem of_decide_eq_self_eq_true [inst : DecidableEq α] (a : α) : Eq (decide (Eq a a)) true :=
   decide_eq_true rfl
 
-def Bool.decEq (a b : Bool) : Decidable (Eq a b) :=
-  match a, b with
-  | false, false => isTrue rfl
-  | false, true => isFalse fun h => Bool.noConfusion h
-  | true, false => isFalse fun h => Bool.noConfusion h
-  | true, true => isTrue rfl
-instance : DecidableEq Bool := Bool.decEq
+@[macro_inline] instance {p q} [dp : Decidable p] [dq : Decidable q] : Decidable (And p q) where
+  decide := and (decide p) (decide q)
+  reflects_decide :=
+    match dp, dq with
+    | isTrue hp, isTrue hq => ⟨hp, hq⟩
+    | isTrue _, isFalse hq => fun h => hq h.right
+    | isFalse hp, _ => fun h => hp h.left
+@[macro_inline] instance {p q} [dp : Decidable p] [dq : Decidable q] : Decidable (Or p q) where
+  decide := or (decide p) (decide q)
+  reflects_decide :=
+    match dp, dq with
+    | isTrue hp, _ => .inl hp
+    | isFalse _, isTrue hq => .inr hq
+    | isFalse hp, isFalse hq => fun h => h.elim hp hq
+@[inline] instance {p} [dp : Decidable p] : Decidable (Not p) where
+  decide := not (decide p)
+  reflects_decide :=
+    match dp with
+    | isTrue hp => absurd hp
+    | isFalse hp => hp
+
+@[inline, implicit_reducible] def Bool.decEq (a b : Bool) : Decidable (Eq a b) where
+  decide := a.beq b
+  reflects_decide :=
+    match a, b with
+    | false, false => rfl
+    | false, true => fun h => Bool.noConfusion h
+    | true, false => fun h => Bool.noConfusion h
+    | true, true => rfl
+@[macro_inline] instance : DecidableEq Bool := Bool.decEq
 
 class BEq (α : Type u) where
   beq : α → α → Bool
 open BEq (beq)
-instance [DecidableEq α] : BEq α where
+instance (priority := 500) [DecidableEq α] : BEq α where
   beq a b := decide (Eq a b)
 
-@[macro_inline] def dite {α : Sort u} (c : Prop) [h : Decidable c] (t : c → α) (e : Not c → α) : α :=
-  match h with
-  | ⟨true, h⟩ => t h
-  | ⟨false, h⟩ => e h
-@[macro_inline] def ite {α : Sort u} (c : Prop) [h : Decidable c] (t e : α) : α :=
-  match h with
-  | ⟨true, _⟩ => t
-  | ⟨false, _⟩ => e
-
-instance {p q : Prop} [dp : Decidable p] [dq : Decidable q] : Decidable (And p q) :=
-  match dp, dq with
-  | ⟨true, hp⟩, ⟨true, hq⟩ => isTrue ⟨hp, hq⟩
-  | ⟨true, _⟩, ⟨false, hq⟩ => isFalse fun h => hq h.right
-  | ⟨false, hp⟩, _ => isFalse fun h => hp h.left
-instance {p q : Prop} [dp : Decidable p] [dq : Decidable q] : Decidable (Or p q) :=
-  match dp, dq with
-  | ⟨true, hp⟩, _ => isTrue (.inl hp)
-  | ⟨false, _⟩, ⟨true, hq⟩ => isTrue (.inr hq)
-  | ⟨false, hp⟩, ⟨false, hq⟩ => isFalse fun h => h.elim hp hq
-instance {p : Prop} [dp : Decidable p] : Decidable (Not p) :=
-  match dp with
-  | ⟨true, hp⟩ => isFalse (absurd hp)
-  | ⟨false, hp⟩ => isTrue hp
+@[macro_inline, implicit_reducible]
+def dite {α : Sort u} (c : Prop) [h : Decidable c] (t : c → α) (e : Not c → α) : α :=
+  h.decide.casesOn e t h.reflects_decide
+@[macro_inline, implicit_reducible]
+def ite {α : Sort u} (c : Prop) [h : Decidable c] (t e : α) : α := dite c (fun _ => t) (fun _ => e)
 
 /-! ## Natural numbers and the classes behind the operators -/
 set_option genCtorIdx false in -- it would need `Nat` itself
@@ -324,12 +339,12 @@ abbrev DecidableLE (α : Type u) [LE α] := DecidableRel (LE.le : α → α → 
 class Max (α : Type u) where
   max : α → α → α
 export Max (max)
-@[inline] def maxOfLe [LE α] [DecidableRel (@LE.le α _)] : Max α where
+@[inline, instance_reducible] def maxOfLe [LE α] [DecidableRel (@LE.le α _)] : Max α where
   max x y := ite (LE.le x y) y x
 class Min (α : Type u) where
   min : α → α → α
 export Min (min)
-@[inline] def minOfLe [LE α] [DecidableRel (@LE.le α _)] : Min α where
+@[inline, instance_reducible] def minOfLe [LE α] [DecidableRel (@LE.le α _)] : Min α where
   min x y := ite (LE.le x y) x y
 
 class Trans (r : α → β → Sort u) (s : β → γ → Sort v) (t : outParam (α → γ → Sort w)) where
@@ -412,29 +427,30 @@ class AndThen (α : Type u) where
 
 class Membership (α : outParam (Type u)) (γ : Type v) where
   mem : γ → α → Prop
+attribute [implicit_reducible] Membership.mem
 
 -- The kernel evaluates add, sub, mul, pow, div, mod, beq, ble on literals by these very names.
 set_option bootstrap.genMatcherCode false in
-@[extern "lean_nat_add"] protected def Nat.add : Nat → Nat → Nat
+@[extern "lean_nat_add", instance_reducible] protected def Nat.add : (@& Nat) → (@& Nat) → Nat
   | n, .zero => n
   | n, .succ m => .succ (Nat.add n m)
 instance instAddNat : Add Nat := ⟨Nat.add⟩
 set_option bootstrap.genMatcherCode false in
-@[extern "lean_nat_mul"] protected def Nat.mul : Nat → Nat → Nat
+@[extern "lean_nat_mul", instance_reducible] protected def Nat.mul : (@& Nat) → (@& Nat) → Nat
   | _, 0 => 0
   | n, .succ m => Nat.add (Nat.mul n m) n
 instance instMulNat : Mul Nat := ⟨Nat.mul⟩
 set_option bootstrap.genMatcherCode false in
-@[extern "lean_nat_pow"] protected def Nat.pow (m : Nat) : Nat → Nat
+@[extern "lean_nat_pow"] protected def Nat.pow (m : @& Nat) : (@& Nat) → Nat
   | 0 => 1
   | .succ n => Nat.mul (Nat.pow m n) m
 instance instNatPowNat : NatPow Nat := ⟨Nat.pow⟩
-attribute [match_pattern] Nat.add Add.add HAdd.hAdd Neg.neg
+attribute [match_pattern] Nat.add Add.add HAdd.hAdd Neg.neg Mul.mul HMul.hMul Inv.inv
 instance : Zero Nat := ⟨0⟩
 instance : One Nat := ⟨1⟩
 
 set_option bootstrap.genMatcherCode false in
-@[extern "lean_nat_dec_eq"] def Nat.beq : Nat → Nat → Bool
+@[extern "lean_nat_dec_eq"] def Nat.beq : (@& Nat) → (@& Nat) → Bool
   | .zero, .zero => true
   | .zero, .succ _ => false
   | .succ _, .zero => false
@@ -463,12 +479,14 @@ theorem noConfusion_of_Nat {α : Sort u} (f : α → Nat) {a b : α} (h : Eq a b
   Eq.subst (motive := fun b => Bool.rec (motive := fun _ => Prop) False True (Nat.beq (f a) (f b)))
     h (noConfusion_of_Nat.aux (f a))
 
-@[extern "lean_nat_dec_eq"] def Nat.decEq (n m : @& Nat) : Decidable (Eq n m) :=
-  Decidable.intro (Nat.beq n m)
-    (match h : Nat.beq n m with
-      | true => Nat.eq_of_beq_eq_true h
-      | false => Nat.ne_of_beq_eq_false h)
-instance : DecidableEq Nat := Nat.decEq
+@[reducible, extern "lean_nat_dec_eq"]
+protected def Nat.decEq (n m : @& Nat) : Decidable (Eq n m) where
+  decide := Nat.beq n m
+  reflects_decide :=
+    match h : Nat.beq n m with
+    | true => Nat.eq_of_beq_eq_true h
+    | false => Nat.ne_of_beq_eq_false h
+@[inline] instance : DecidableEq Nat := Nat.decEq
 
 -- `Bool` came before `Nat`, so this was not made with the type (nor `Nat.ctorIdx`, below).
 def Bool.ctorIdx : Bool → Nat
@@ -476,9 +494,8 @@ def Bool.ctorIdx : Bool → Nat
   | true => 1
 
 set_option bootstrap.genMatcherCode false in
-@[extern "lean_nat_dec_le"] def Nat.ble : Nat → Nat → Bool
-  | .zero, .zero => true
-  | .zero, .succ _ => true
+@[extern "lean_nat_dec_le"] def Nat.ble : (@& Nat) → (@& Nat) → Bool
+  | .zero, _ => true
   | .succ _, .zero => false
   | .succ n, .succ m => Nat.ble n m
 
@@ -486,7 +503,7 @@ protected inductive Nat.le (n : Nat) : Nat → Prop where
   | refl : Nat.le n n
   | step {m} : Nat.le n m → Nat.le n (.succ m)
 instance instLENat : LE Nat := ⟨Nat.le⟩
-protected def Nat.lt (n m : Nat) : Prop := Nat.le (.succ n) m
+@[implicit_reducible] protected def Nat.lt (n m : Nat) : Prop := Nat.le (.succ n) m
 instance instLTNat : LT Nat := ⟨Nat.lt⟩
 
 theorem Nat.not_succ_le_zero (n : Nat) : LE.le (succ n) 0 → False :=
@@ -503,20 +520,19 @@ theorem Nat.succ_le_succ {n m : Nat} : LE.le n m → LE.le (succ n) (succ m)
   | .refl => .refl
   | .step h => .step (succ_le_succ h)
 theorem Nat.zero_lt_succ (n : Nat) : LT.lt 0 (succ n) := succ_le_succ (zero_le n)
-theorem Nat.le_step {n m : Nat} (h : LE.le n m) : LE.le n (succ m) := .step h
+theorem Nat.le_succ_of_le {n m : Nat} (h : LE.le n m) : LE.le n (succ m) := .step h
 protected theorem Nat.le_trans {n m k : Nat} : LE.le n m → LE.le m k → LE.le n k
   | h, .refl => h
   | h₁, .step h₂ => .step (Nat.le_trans h₁ h₂)
 protected theorem Nat.lt_of_lt_of_le {n m k : Nat} : LT.lt n m → LE.le m k → LT.lt n k :=
   Nat.le_trans
 protected theorem Nat.lt_trans {n m k : Nat} (h₁ : LT.lt n m) : LT.lt m k → LT.lt n k :=
-  Nat.le_trans (le_step h₁)
+  Nat.le_trans (le_succ_of_le h₁)
 theorem Nat.le_succ (n : Nat) : LE.le n (succ n) := .step .refl
-theorem Nat.le_succ_of_le {n m : Nat} (h : LE.le n m) : LE.le n (succ m) := .step h
 protected theorem Nat.le_refl (n : Nat) : LE.le n n := .refl
 theorem Nat.succ_pos (n : Nat) : LT.lt 0 (succ n) := zero_lt_succ n
 set_option bootstrap.genMatcherCode false in
-@[extern c inline "lean_nat_sub(#1, lean_box(1))"] def Nat.pred : (@& Nat) → Nat
+@[extern "lean_nat_pred", implicit_reducible] def Nat.pred : (@& Nat) → Nat
   | 0 => 0
   | .succ a => a
 theorem Nat.pred_le_pred : {n m : Nat} → LE.le n m → LE.le (pred n) (pred m)
@@ -582,18 +598,19 @@ protected theorem Nat.pow_pos {a : Nat} : {n : Nat} → (h : LT.lt 0 a) → LT.l
   | 0, _ => zero_lt_succ _
   | .succ _, h => Nat.mul_pos (Nat.pow_pos h) h
 
-@[extern "lean_nat_dec_le"] instance Nat.decLe (n m : @& Nat) : Decidable (LE.le n m) :=
-  Decidable.intro (Nat.ble n m)
-    (match h : Nat.ble n m with
-      | true => le_of_ble_eq_true h
-      | false => not_le_of_not_ble_eq_true (Bool.ne_true_of_eq_false h))
+@[extern "lean_nat_dec_le"] instance Nat.decLe (n m : @& Nat) : Decidable (LE.le n m) where
+  decide := Nat.ble n m
+  reflects_decide :=
+    match h : Nat.ble n m with
+    | true => le_of_ble_eq_true h
+    | false => not_le_of_not_ble_eq_true (Bool.ne_true_of_eq_false h)
 @[extern "lean_nat_dec_lt"] instance Nat.decLt (n m : @& Nat) : Decidable (LT.lt n m) :=
   Nat.decLe (succ n) m
 instance : Max Nat := maxOfLe
 instance : Min Nat := minOfLe
 
 set_option bootstrap.genMatcherCode false in
-@[extern "lean_nat_sub"] protected def Nat.sub : Nat → Nat → Nat
+@[extern "lean_nat_sub", instance_reducible] protected def Nat.sub : (@& Nat) → (@& Nat) → Nat
   | n, 0 => n
   | n, .succ m => pred (Nat.sub n m)
 instance instSubNat : Sub Nat := ⟨Nat.sub⟩
@@ -622,7 +639,7 @@ theorem Nat.div_rec_fuel_lemma {x y fuel : Nat} (hy : LT.lt 0 y) (hle : LE.le y 
 
 -- Fuel instead of well-founded recursion: it reduces in the kernel, also on non-literals.
 set_option bootstrap.genMatcherCode false in
-@[extern "lean_nat_div"] protected def Nat.div (x y : @& Nat) : Nat :=
+@[extern "lean_nat_div", irreducible] protected def Nat.div (x y : @& Nat) : Nat :=
   dite (LT.lt 0 y) (fun hy =>
     let rec go (fuel x : Nat) (hfuel : LT.lt x fuel) : Nat :=
       match fuel with
@@ -653,8 +670,9 @@ theorem Nat.modCore_lt {x y : Nat} (hy : LT.lt 0 y) : LT.lt (Nat.modCore x y) y 
   match Nat.decLt 0 y with
   | ⟨true, hy⟩ => modCoreGo_lt hy _ _
   | ⟨false, h⟩ => absurd hy h
+attribute [irreducible] Nat.modCore
 set_option bootstrap.genMatcherCode false in
-@[extern "lean_nat_mod"] protected def Nat.mod : Nat → Nat → Nat
+@[extern "lean_nat_mod"] protected def Nat.mod : (@& Nat) → (@& Nat) → Nat
   | 0, _ => 0
   | n@(.succ _), m => ite (LE.le m n) (Nat.modCore n m) n
 instance Nat.instMod : Mod Nat := ⟨Nat.mod⟩
@@ -682,27 +700,35 @@ structure Fin (n : Nat) where
 theorem Fin.eq_of_val_eq {n} : {i j : Fin n} → Eq i.val j.val → Eq i j
   | ⟨_, _⟩, ⟨_, _⟩, rfl => rfl
 theorem Fin.val_eq_of_eq {n} {i j : Fin n} (h : Eq i j) : Eq i.val j.val := h ▸ rfl
-instance (n : Nat) : DecidableEq (Fin n) := fun i j =>
-  match decEq i.val j.val with
-  | ⟨true, h⟩ => isTrue (Fin.eq_of_val_eq h)
-  | ⟨false, h⟩ => isFalse fun h' => h (Fin.val_eq_of_eq h')
+instance (n : Nat) : DecidableEq (Fin n) := fun i j => {
+  decide := decide (Eq i.val j.val)
+  reflects_decide :=
+    match instDecidableEqNat i.val j.val with
+    | isTrue h => Fin.eq_of_val_eq h
+    | isFalse h => fun h' => h (Fin.val_eq_of_eq h') }
 instance {n} : LT (Fin n) := ⟨fun a b => LT.lt a.val b.val⟩
 instance {n} : LE (Fin n) := ⟨fun a b => LE.le a.val b.val⟩
 instance Fin.decLt {n} (a b : Fin n) : Decidable (LT.lt a b) := Nat.decLt ..
 instance Fin.decLe {n} (a b : Fin n) : Decidable (LE.le a b) := Nat.decLe ..
 
+@[implicit_reducible] protected def Fin.Internal.ofNat (n : Nat) (hn : LT.lt 0 n) (a : Nat) : Fin n :=
+  ⟨HMod.hMod a n, Nat.mod_lt _ hn⟩
+
 structure BitVec (w : Nat) where
   ofFin ::
   toFin : Fin (HPow.hPow 2 w)
-@[match_pattern] protected def BitVec.ofNatLT {w : Nat} (i : Nat) (p : LT.lt i (HPow.hPow 2 w)) :
-    BitVec w := ⟨⟨i, p⟩⟩
-protected def BitVec.toNat (x : BitVec w) : Nat := x.toFin.val
-theorem BitVec.eq_of_toNat_eq {n} : {x y : BitVec n} → Eq x.toNat y.toNat → Eq x y
-  | ⟨⟨_, _⟩⟩, ⟨⟨_, _⟩⟩, rfl => rfl
-instance {w : Nat} : DecidableEq (BitVec w) := fun x y =>
-  match decEq x.toNat y.toNat with
-  | ⟨true, h⟩ => isTrue (BitVec.eq_of_toNat_eq h)
-  | ⟨false, h⟩ => isFalse fun h' => h (congrArg _ h')
+@[implicit_reducible] def BitVec.decEq (x y : BitVec w) : Decidable (Eq x y) where
+  decide := decide (Eq x.toFin y.toFin)
+  reflects_decide :=
+    match instDecidableEqFin _ x.toFin y.toFin with
+    | isTrue h => congrArg BitVec.ofFin h
+    | isFalse h => fun h' => h (congrArg BitVec.toFin h')
+instance : DecidableEq (BitVec w) := BitVec.decEq
+@[match_pattern, implicit_reducible]
+protected def BitVec.ofNatLT {w : Nat} (i : Nat) (p : LT.lt i (HPow.hPow 2 w)) : BitVec w := ⟨⟨i, p⟩⟩
+@[match_pattern, implicit_reducible] protected def BitVec.ofNat (n i : Nat) : BitVec n where
+  toFin := Fin.Internal.ofNat (HPow.hPow 2 n) (Nat.pow_pos (Nat.zero_lt_succ _)) i
+@[implicit_reducible] protected def BitVec.toNat (x : BitVec w) : Nat := x.toFin.val
 
 abbrev UInt8.size : Nat := 256
 structure UInt8 where
@@ -710,15 +736,19 @@ structure UInt8 where
   toBitVec : BitVec 8
 attribute [extern "lean_uint8_of_nat_mk"] UInt8.ofBitVec
 attribute [extern "lean_uint8_to_nat"] UInt8.toBitVec
-@[extern "lean_uint8_of_nat"] def UInt8.ofNatLT (n : @& Nat) (h : LT.lt n UInt8.size) : UInt8 :=
-  ⟨BitVec.ofNatLT n h⟩
-@[extern "lean_uint8_of_nat"] def UInt8.ofNat (n : @& Nat) : UInt8 :=
-  ⟨BitVec.ofNatLT (HMod.hMod n 256) (Nat.mod_lt _ (Nat.zero_lt_succ _))⟩
+@[extern "lean_uint8_of_nat", implicit_reducible]
+def UInt8.ofNatLT (n : @& Nat) (h : LT.lt n UInt8.size) : UInt8 := ⟨BitVec.ofNatLT n h⟩
+@[extern "lean_uint8_of_nat", implicit_reducible]
+def UInt8.ofNat (n : @& Nat) : UInt8 := ⟨BitVec.ofNat 8 n⟩
+@[extern "lean_uint8_dec_eq", implicit_reducible]
+def UInt8.decEq (a b : UInt8) : Decidable (Eq a b) where
+  decide := decide (Eq a.toBitVec b.toBitVec)
+  reflects_decide :=
+    match instDecidableEqBitVec a.toBitVec b.toBitVec with
+    | isTrue h => congrArg UInt8.ofBitVec h
+    | isFalse h => fun h' => h (congrArg UInt8.toBitVec h')
+instance : DecidableEq UInt8 := UInt8.decEq
 instance : Inhabited UInt8 := ⟨UInt8.ofNatLT 0 (Nat.zero_lt_succ _)⟩
-instance : DecidableEq UInt8 := fun
-  | ⟨a⟩, ⟨b⟩ => match decEq a b with
-    | ⟨true, h⟩ => isTrue (congrArg UInt8.ofBitVec h)
-    | ⟨false, h⟩ => isFalse fun h' => h (congrArg UInt8.toBitVec h')
 
 abbrev UInt32.size : Nat := 4294967296
 structure UInt32 where
@@ -726,14 +756,17 @@ structure UInt32 where
   toBitVec : BitVec 32
 attribute [extern "lean_uint32_of_nat_mk"] UInt32.ofBitVec
 attribute [extern "lean_uint32_to_nat"] UInt32.toBitVec
-@[extern "lean_uint32_of_nat"] def UInt32.ofNatLT (n : @& Nat) (h : LT.lt n UInt32.size) : UInt32 :=
-  ⟨BitVec.ofNatLT n h⟩
-@[extern "lean_uint32_to_nat"] def UInt32.toNat (n : UInt32) : Nat := n.toBitVec.toNat
-@[extern "lean_uint32_dec_eq"] def UInt32.decEq (a b : UInt32) : Decidable (Eq a b) :=
-  match a, b with
-  | ⟨a⟩, ⟨b⟩ => match _root_.decEq a b with
-    | ⟨true, h⟩ => isTrue (congrArg UInt32.ofBitVec h)
-    | ⟨false, h⟩ => isFalse fun h' => h (congrArg UInt32.toBitVec h')
+@[extern "lean_uint32_of_nat", implicit_reducible]
+def UInt32.ofNatLT (n : @& Nat) (h : LT.lt n UInt32.size) : UInt32 := ⟨BitVec.ofNatLT n h⟩
+@[extern "lean_uint32_to_nat", implicit_reducible]
+def UInt32.toNat (n : UInt32) : Nat := n.toBitVec.toNat
+@[extern "lean_uint32_dec_eq", implicit_reducible]
+def UInt32.decEq (a b : UInt32) : Decidable (Eq a b) where
+  decide := decide (Eq a.toBitVec b.toBitVec)
+  reflects_decide :=
+    match instDecidableEqBitVec a.toBitVec b.toBitVec with
+    | isTrue h => congrArg UInt32.ofBitVec h
+    | isFalse h => fun h' => h (congrArg UInt32.toBitVec h')
 instance : DecidableEq UInt32 := UInt32.decEq
 instance : Inhabited UInt32 := ⟨UInt32.ofNatLT 0 (Nat.zero_lt_succ _)⟩
 
@@ -743,8 +776,8 @@ structure UInt64 where
   toBitVec : BitVec 64
 attribute [extern "lean_uint64_of_nat_mk"] UInt64.ofBitVec
 attribute [extern "lean_uint64_to_nat"] UInt64.toBitVec
-@[extern "lean_uint64_of_nat"] def UInt64.ofNatLT (n : @& Nat) (h : LT.lt n UInt64.size) : UInt64 :=
-  ⟨BitVec.ofNatLT n h⟩
+@[extern "lean_uint64_of_nat", implicit_reducible]
+def UInt64.ofNatLT (n : @& Nat) (h : LT.lt n UInt64.size) : UInt64 := ⟨BitVec.ofNatLT n h⟩
 instance : Inhabited UInt64 := ⟨UInt64.ofNatLT 0 (Nat.zero_lt_succ _)⟩
 
 abbrev Nat.isValidChar (n : Nat) : Prop :=
@@ -753,21 +786,25 @@ abbrev UInt32.isValidChar (n : UInt32) : Prop := n.toNat.isValidChar
 structure Char where
   val : UInt32
   valid : val.isValidChar
-theorem isValidChar_UInt32 {n : Nat} (h : n.isValidChar) : LT.lt n UInt32.size :=
+private theorem isValidChar_UInt32 {n : Nat} (h : n.isValidChar) : LT.lt n UInt32.size :=
   match h with
   | .inl h => Nat.lt_trans h (Nat.le_of_ble_eq_true rfl)
   | .inr h => Nat.lt_trans h.right (Nat.le_of_ble_eq_true rfl)
-@[extern "lean_uint32_of_nat"] def Char.ofNatAux (n : @& Nat) (h : n.isValidChar) : Char :=
+@[extern "lean_uint32_of_nat", implicit_reducible] def Char.ofNatAux (n : @& Nat) (h : n.isValidChar) : Char :=
   ⟨⟨BitVec.ofNatLT n (isValidChar_UInt32 h)⟩, h⟩
-@[noinline, match_pattern] def Char.ofNat (n : Nat) : Char :=
+@[noinline, match_pattern, implicit_reducible] def Char.ofNat (n : Nat) : Char :=
   dite (n.isValidChar) (fun h => Char.ofNatAux n h)
     (fun _ => ⟨⟨BitVec.ofNatLT 0 (Nat.zero_lt_succ _)⟩, .inl (Nat.le_of_ble_eq_true rfl)⟩)
-protected theorem Char.ext : {c d : Char} → Eq c.val d.val → Eq c d
+theorem Char.ext : {c d : Char} → Eq c.val d.val → Eq c d
   | ⟨_, _⟩, ⟨_, _⟩, rfl => rfl
-instance : DecidableEq Char := fun c d =>
-  match decEq c.val d.val with
-  | ⟨true, h⟩ => isTrue (Char.ext h)
-  | ⟨false, h⟩ => isFalse fun h' => h (congrArg _ h')
+theorem Char.val_eq_of_eq : {c d : Char} → Eq c d → Eq c.val d.val
+  | _, _, rfl => rfl
+instance : DecidableEq Char := fun c d => {
+  decide := decide (Eq c.val d.val)
+  reflects_decide :=
+    match instDecidableEqUInt32 c.val d.val with
+    | isTrue h => Char.ext h
+    | isFalse h => fun h' => h (Char.val_eq_of_eq h') }
 
 inductive Option (α : Type u) where
   | none : Option α
@@ -775,11 +812,11 @@ inductive Option (α : Type u) where
 attribute [unbox] Option
 export Option (none some)
 instance {α} : Inhabited (Option α) := ⟨none⟩
-@[macro_inline] def Option.getD (opt : Option α) (dflt : α) : α :=
+@[macro_inline, implicit_reducible] def Option.getD (opt : Option α) (dflt : α) : α :=
   match opt with
   | some x => x
   | none => dflt
-@[inline] protected def Option.map (f : α → β) : Option α → Option β
+@[inline, implicit_reducible] protected def Option.map (f : α → β) : Option α → Option β
   | some x => some (f x)
   | none => none
 
@@ -787,40 +824,71 @@ inductive List (α : Type u) where
   | nil : List α
   | cons (head : α) (tail : List α) : List α
 instance {α} : Inhabited (List α) := ⟨.nil⟩
-protected def List.hasDecEq {α : Type u} [d : DecidableEq α] : (a b : List α) → Decidable (Eq a b)
-  | .nil, .nil => isTrue rfl
-  | .nil, .cons _ _ => isFalse fun h => List.noConfusion rfl (heq_of_eq h)
-  | .cons _ _, .nil => isFalse fun h => List.noConfusion rfl (heq_of_eq h)
-  | .cons a as, .cons b bs =>
-    match decEq a b with
-    | ⟨true, hab⟩ => match List.hasDecEq as bs with
-      | ⟨true, h⟩ => isTrue (hab ▸ h ▸ rfl)
-      | ⟨false, h⟩ => isFalse fun e =>
-        List.noConfusion rfl (heq_of_eq e) (fun _ e => h (eq_of_heq e))
-    | ⟨false, h⟩ => isFalse fun e => List.noConfusion rfl (heq_of_eq e) (fun e _ => h (eq_of_heq e))
-instance {α : Type u} [DecidableEq α] : DecidableEq (List α) := List.hasDecEq
-def List.length : List α → Nat
+@[implicit_reducible] protected def List.beq {α : Type u} [BEq α] : (a b : List α) → Bool
+  | nil, nil => true
+  | cons _ _, nil => false
+  | nil, cons _ _ => false
+  | cons a as, cons b bs => and (beq a b) (List.beq as bs)
+@[instance_reducible] protected def List.hasDecEq {α : Type u} [d : DecidableEq α] (a b : List α) :
+    Decidable (Eq a b) where
+  decide := a.beq b
+  reflects_decide := go a b
+where
+  go : (a b : List α) → (a.beq b).Reflects (Eq a b)
+  | nil, nil => rfl
+  | cons _ _, nil => fun h => List.noConfusion rfl (heq_of_eq h)
+  | nil, cons _ _ => fun h => List.noConfusion rfl (heq_of_eq h)
+  | cons a as, cons b bs => show (and (decide (Eq a b)) (List.beq as bs)).Reflects _ from
+    match d a b, List.beq as bs, go as bs with
+    | isFalse h, _, _ => fun e => List.noConfusion rfl (heq_of_eq e) (fun e _ => h (eq_of_heq e))
+    | isTrue _, false, h => fun e => List.noConfusion rfl (heq_of_eq e) (fun _ e => h (eq_of_heq e))
+    | isTrue h, true, h' => h' ▸ h ▸ rfl
+-- One list after the other, so that comparing with `[]` unfolds to the two instances below.
+instance {α : Type u} [DecidableEq α] : DecidableEq (List α) := fun xs ys =>
+  match xs with
+  | .nil => match ys with
+    | .nil => isTrue rfl
+    | .cons _ _ => isFalse fun h => List.noConfusion rfl (heq_of_eq h)
+  | .cons a as => match ys with
+    | .nil => isFalse fun h => List.noConfusion rfl (heq_of_eq h)
+    | .cons b bs =>
+      match decEq a b with
+      | isTrue hab => match List.hasDecEq as bs with
+        | isTrue h => isTrue (hab ▸ h ▸ rfl)
+        | isFalse h => isFalse fun e =>
+          List.noConfusion rfl (heq_of_eq e) (fun _ e => h (eq_of_heq e))
+      | isFalse h => isFalse fun e =>
+        List.noConfusion rfl (heq_of_eq e) (fun e _ => h (eq_of_heq e))
+instance List.instDecidableNilEq (a : List α) : Decidable (Eq List.nil a) :=
+  match a with
+  | .nil => isTrue rfl
+  | .cons _ _ => isFalse fun h => List.noConfusion rfl (heq_of_eq h)
+instance List.instDecidableEqNil (a : List α) : Decidable (Eq a List.nil) :=
+  match a with
+  | .nil => isTrue rfl
+  | .cons _ _ => isFalse fun h => List.noConfusion rfl (heq_of_eq h)
+@[instance_reducible] def List.length : List α → Nat
   | nil => 0
   | cons _ as => HAdd.hAdd (length as) 1
-def List.get {α : Type u} : (as : List α) → Fin as.length → α
+@[implicit_reducible] def List.get {α : Type u} : (as : List α) → Fin as.length → α
   | cons a _, ⟨0, _⟩ => a
   | cons _ as, ⟨.succ i, h⟩ => get as ⟨i, Nat.le_of_succ_le_succ h⟩
 @[specialize] def List.foldl {α : Type u} {β : Type v} (f : α → β → α) : (init : α) → List β → α
   | a, nil => a
   | a, cons b l => foldl f (f a b) l
-@[specialize] def List.map (f : α → β) : (l : List α) → List β
+@[specialize, implicit_reducible] def List.map (f : α → β) : (l : List α) → List β
   | nil => nil
   | cons a as => cons (f a) (map f as)
-protected def List.append : (xs ys : List α) → List α
+@[implicit_reducible] protected def List.append : (xs ys : List α) → List α
   | nil, bs => bs
   | cons a as, bs => cons a (List.append as bs)
-def List.concat {α : Type u} : List α → α → List α
+@[implicit_reducible] def List.concat {α : Type u} : List α → α → List α
   | nil, b => cons b nil
   | cons a as, b => cons a (concat as b)
-def List.flatten : List (List α) → List α
+@[implicit_reducible] def List.flatten : List (List α) → List α
   | nil => nil
   | cons l L => List.append l (flatten L)
-@[inline] def List.flatMap {α : Type u} {β : Type v} (b : α → List β) (as : List α) : List β :=
+@[inline, implicit_reducible] def List.flatMap {α : Type u} {β : Type v} (b : α → List β) (as : List α) : List β :=
   flatten (map b as)
 
 structure Array (α : Type u) where
@@ -831,9 +899,9 @@ attribute [extern "lean_array_mk"] Array.mk
 @[match_pattern] abbrev List.toArray (xs : List α) : Array α := .mk xs
 @[extern "lean_mk_empty_array_with_capacity"] def Array.mkEmpty {α : Type u} (c : @& Nat) : Array α :=
   .mk .nil
-@[extern "lean_mk_empty_array_with_capacity"]
+@[extern "lean_mk_empty_array_with_capacity", implicit_reducible]
 def Array.emptyWithCapacity {α : Type u} (c : @& Nat) : Array α := .mk .nil
-def Array.empty {α : Type u} : Array α := emptyWithCapacity 0
+@[inline, implicit_reducible] def Array.empty {α : Type u} : Array α := emptyWithCapacity 0
 @[extern "lean_array_get_size"] def Array.size {α : Type u} (a : @& Array α) : Nat := a.toList.length
 @[extern "lean_array_push"] def Array.push {α : Type u} (a : Array α) (v : α) : Array α :=
   .mk (List.concat a.toList v)
