@@ -89,6 +89,17 @@ SEARCH: Mapping[str, tuple[Edit, ...]] = {
     "shared_excludes_shared": (
         Edit(PY, 'or mode == mode2 == "shared"', 'or mode == mode2 == "never"'),
     ),
+    "queue_reads_stream": (),
+    "queue_per_encoder": (),
+    "queue_for_all": (),
     "bypass_ignored": _cpp(("if (!job_.intercepted && (", "if (!job_.intercepted && false && (")),
 }
 """By the name of the mutant."""
+
+QUEUES: Mapping[str, str] = {
+    "queue_reads_stream": "stream",
+    "queue_per_encoder": "encoder",
+    "queue_for_all": "global",
+}
+"""The lock that a queue's becomes: the search has none, and is asked about each way in which two
+encoders can share queues (`test_matrix.variants`)."""

@@ -17,7 +17,7 @@ from verify.mutation.mutants import (
     Claims,
     SemanticMutant,
     SpecMutant,
-    claims_of,
+    claims_about_rules,
     of_strategy,
     originals,
 )
@@ -398,7 +398,7 @@ class Campaign:
             difference = contradiction(observer, mutant.scheme, mutant.claims, self.environments)
             said.mutants.append(Judgement(difference is not None, str(difference or "")))
             said.differences.append(difference)
-        claimed = [(s.scheme, claims_of(s, self.environments)) for s in strategies]
+        claimed = [(s.scheme, claims_about_rules(s, self.environments)) for s in strategies]
         for number, rule in enumerate(self.rules):
             self._tell(side, len(self.mutants) + number)
             if rule.searchable:

@@ -41,6 +41,7 @@ class Claims:
         race: `nullDeref` can be reached by a teardown between a load and its use.
         parallel: In the default environment, two operations can overlap (False: none can).
         faults: The exact set of reachable faults, by the name of the environment.
+        one_queue: The same as `parallel` for the clients whose encoders are all in one queue.
     """
 
     safe: bool | None = None
@@ -48,10 +49,11 @@ class Claims:
     race: bool = False
     parallel: bool | None = None
     faults: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    one_queue: bool | None = None
 
     def __hash__(self) -> int:
         faults = tuple(sorted((name, tuple(sorted(f))) for name, f in self.faults.items()))
-        return hash((self.safe, self.fault, self.race, self.parallel, faults))
+        return hash((self.safe, self.fault, self.race, self.parallel, faults, self.one_queue))
 
     def imply(self, other: Claims) -> bool:
         """Whether other claims hold where these exact fault sets, and this `parallel`, do.
@@ -64,6 +66,7 @@ class Claims:
             and (other.fault is None or other.fault in default)
             and (not other.race or {"nullDeref", "staleContext"} <= default)
             and other.parallel in (None, self.parallel)
+            and other.one_queue in (None, self.one_queue)
             and all(self.faults[name] == faults for name, faults in other.faults.items())
         )
 
@@ -102,6 +105,18 @@ def claims_of(strategy: Strategy, environments: Mapping[str, Environment]) -> Cl
     written, facts = strategy.claims, claims_of_scheme(strategy.scheme, environments)
     parallel = facts.parallel if written.parallel is None else written.parallel
     return Claims(written.safe, written.fault, written.race, parallel, facts.faults)
+
+
+def claims_about_rules(strategy: Strategy, environments: Mapping[str, Environment]) -> Claims:
+    """What a changed rule is held against: the same, and what is proved by hand about queues.
+
+    A scheme each of whose calls takes the lock of its queue alone, exclusively, lets two calls
+    overlap only if they are on encoders of different queues (`striped_permits_iff`).
+    """
+    alone = (Request("queue", "exclusive"),)
+    serial = all(strategy.scheme.locks[kind] == alone for kind in KINDS)
+    found = claims_of(strategy, environments)
+    return dataclasses.replace(found, one_queue=False) if serial else found
 
 
 def claims_of_scheme(scheme: LockScheme, environments: Mapping[str, Environment]) -> Claims:
@@ -312,7 +327,8 @@ class SemanticMutant:
         table: The same change of the table of micro-steps; None if the table does not have the
             rule (then `scheme` or `environment` has it) or nothing else than Lean does.
         scheme, environment: The rules that are no micro-steps, what excludes what and who takes
-            locks: a change of what they are asked about that amounts to the same.
+            locks: a change of what they are asked about that amounts to the same, for the same
+            clients.
         native: The same change below `native`; empty if it cannot be made there.
         reason: Why a side cannot express it.
     """

@@ -37,10 +37,22 @@ class Seen(NamedTuple):
     Attributes:
         faults: The exact set of reachable ones.
         parallel: Whether two threads can be past their acquires in a fault-free state.
+        one_queue: Whether they can with all encoders in one queue (seen only if a lock is per
+            queue).
     """
 
     faults: frozenset[str]
     parallel: bool
+    one_queue: bool = False
+
+
+def _together(parts: Sequence[tuple[Bounds, Seen]]) -> Seen:
+    """What there is to see in some instances."""
+    return Seen(
+        frozenset[str]().union(*(part.faults for _, part in parts)),
+        any(part.parallel for _, part in parts),
+        any(part.parallel for bounds, part in parts if len(set(bounds.queues)) == 1),
+    )
 
 
 class Observer(Protocol):
@@ -85,7 +97,10 @@ def contradiction(
     order = {"default": default, **environments}
     for name, environment in order.items():
         about_default = name == "default" and (
-            claims.safe is not None or claims.fault or claims.parallel is not None
+            claims.safe is not None
+            or claims.fault
+            or claims.parallel is not None
+            or claims.one_queue is not None
         )
         if name not in claims.faults and not about_default:
             continue
@@ -103,6 +118,9 @@ def contradiction(
                 words += [f"{claims.fault} is not reached"]
             if claims.parallel is not None and claims.parallel is not seen.parallel:
                 words += ["two calls overlap" if seen.parallel else "no two calls overlap"]
+            if claims.one_queue is not None and claims.one_queue is not seen.one_queue:
+                overlap = "two calls overlap" if seen.one_queue else "no two calls overlap"
+                words += [f"with one queue {overlap}"]
         if words:
             return Difference(name, ", ".join(words), seen)
     if claims.race and not observer.race(scheme, default):
@@ -127,19 +145,14 @@ class Explorer:
     def see(self, scheme: LockScheme, environment: Environment) -> Seen:
         """What there is to see."""
         mutant = self._mutant
+        # The clients are those of the scheme as it is: a rule is changed, nobody's locks.
+        instances = explore.instances_of(scheme, environment, *SIZE)
         if mutant is not None and mutant.scheme is not None:
             scheme = mutant.scheme(scheme)
         if mutant is not None and mutant.environment is not None:
             environment = mutant.environment(environment)
         with self._rules():
-            parts = [
-                self._search(scheme, environment, bounds)
-                for bounds in explore.instances_of(scheme, environment, *SIZE)
-            ]
-        return Seen(
-            frozenset[str]().union(*(part.faults for part in parts)),
-            any(part.parallel for part in parts),
-        )
+            return _together([(b, self._search(scheme, environment, b)) for b in instances])
 
     def race(self, scheme: LockScheme, environment: Environment) -> bool:
         """Whether a context is torn down between a load of it and its use."""
@@ -307,14 +320,14 @@ class Guard:
     def _look(self, scheme: LockScheme, environment: Environment) -> tuple[Seen, bool]:
         key = (scheme, environment.name)
         if key not in self._known:
-            parts = []
+            parts, races = [], []
             for bounds in explore.instances_of(scheme, environment, *SIZE):
                 session = _Session(self._library, scheme, environment, bounds)
                 try:
-                    parts.append(session.seen())
+                    seen, race = session.seen()
                 finally:
                     session.close()
-            faults = frozenset[str]().union(*(seen.faults for seen, _ in parts))
-            parallel = any(seen.parallel for seen, _ in parts)
-            self._known[key] = Seen(faults, parallel), any(race for _, race in parts)
+                parts.append((bounds, seen))
+                races.append(race)
+            self._known[key] = _together(parts), any(races)
         return self._known[key]

@@ -8,6 +8,7 @@ native guard and of the driver that it is tried on.  A mutant is the same change
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 from verify.mutation.mutants import Edit, SemanticMutant, Table
 from verify.semantics import Atom, Effect, Rule, Test
@@ -89,6 +90,22 @@ def _everything_exclusive(scheme: LockScheme) -> LockScheme:
         for kind, requests in scheme.locks.items()
     }
     return LockScheme(locks, scheme.check)
+
+
+def _for_queue(scope: str) -> Callable[[LockScheme], LockScheme]:
+    """Another lock where a call takes that of its queue."""
+
+    def changed(scheme: LockScheme) -> LockScheme:
+        locks = {
+            kind: tuple(
+                Request(scope if request.scope == "queue" else request.scope, request.mode)
+                for request in requests
+            )
+            for kind, requests in scheme.locks.items()
+        }
+        return LockScheme(locks, scheme.check)
+
+    return changed
 
 
 def _intercepted(environment: Environment) -> Environment:
@@ -429,6 +446,39 @@ MUTANTS: tuple[SemanticMutant, ...] = (
                 "request.mode = Mode::exclusive;\n    thread_.point",
             ),
         ),
+    ),
+    SemanticMutant(
+        "queue_reads_stream",
+        "the lock of a queue is that of the caller's stream",
+        (Edit("Scheme.lean", ".queue (c.queue o.encoder)", ".queue (c.stream o.thread)"),),
+        scheme=_for_queue("stream"),
+        native=_native(
+            _GUARD,
+            (
+                "options_.queue(object, options_.user)",
+                "static_cast<std::uint64_t>(thread.stream)",
+            ),
+        ),
+    ),
+    SemanticMutant(
+        "queue_per_encoder",
+        "each encoder is a queue of its own",
+        (Edit("Scheme.lean", ".queue (c.queue o.encoder)", ".queue o.encoder"),),
+        scheme=_for_queue("encoder"),
+        native=_native(
+            _GUARD,
+            (
+                "options_.queue(object, options_.user)",
+                "static_cast<std::uint64_t>(key_of(object))",
+            ),
+        ),
+    ),
+    SemanticMutant(
+        "queue_for_all",
+        "all encoders are in one queue",
+        (Edit("Scheme.lean", ".queue (c.queue o.encoder)", ".queue 0"),),
+        scheme=_for_queue("global"),
+        native=_native(_GUARD, ("options_.queue(object, options_.user)", "std::uint64_t{0}")),
     ),
     SemanticMutant(
         "bypass_ignored",
