@@ -23,6 +23,7 @@ import MPSVerify.Theory.Environments
 import MPSVerify.Theory.Examples
 import MPSVerify.Theory.Optimality
 import MPSVerify.Theory.Proposals
+import MPSVerify.Theory.Queues
 import MPSVerify.Theory.RestrictedClients
 import MPSVerify.Theory.StateGuard
 import MPSVerify.Theory.StateGuard.Hidden

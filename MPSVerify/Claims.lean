@@ -4,6 +4,7 @@ import MPSVerify.Theory.Environments
 import MPSVerify.Theory.Examples
 import MPSVerify.Theory.Optimality
 import MPSVerify.Theory.Proposals
+import MPSVerify.Theory.Queues
 import MPSVerify.Thm.Deadlock.Examples
 import MPSVerify.Thm.Fairness
 import MPSVerify.Thm.Fairness.Inhabited
@@ -77,6 +78,14 @@ theorem per_encoder_rw_lock_insufficient : CanReach .default perEncoderRW .encod
   AGX.per_encoder_rw_lock_insufficient
 
 theorem striped_mutex_sufficient : Safe .default striped := AGX.striped_mutex_sufficient
+
+theorem striped_permits_iff (c : Client) (a b : Op) : (striped.config .default c).Permits a b ↔
+    a.thread ≠ b.thread ∧ c.queue a.encoder ≠ c.queue b.encoder :=
+  MPSVerify.striped_permits_iff c a b
+
+theorem striped_parallel_iff_two_queues (c : Client) :
+    (∃ a b, (striped.config .default c).Permits a b) ↔ ∃ e e', c.queue e ≠ c.queue e' :=
+  MPSVerify.striped_parallel_iff_two_queues c
 
 /-! ## Every fault, every scheme, every environment -/
 
@@ -324,9 +333,13 @@ theorem fifo_starvation_free {C : Config} {run : Nat → FifoState} {t : Thread}
     ∃ j, i ≤ j ∧ (run j).state.threads t = some ⟨k, e, .entered⟩ :=
   MPSVerify.fifo_starvation_free hs F hr ht
 
-theorem fifo_inhabited (C : Config) : ∃ run t k e, FairRun (FifoStep C) run ∧
-    FifoReachable C (run 0) ∧ (run 0).state.threads t = some ⟨k, e, .dispatched⟩ :=
-  MPSVerify.fifo_inhabited C
+theorem fifo_inhabited {C : Config} (hs : C.Safe) (hsh : C.env.sharedEncoders = true) :
+    ∃ run i j t u k e x, FairRun (FifoStep C) run ∧ run 0 = .initial ∧
+      (run i).state.threads t = none ∧
+      (run (i + 1)).state.threads t = some ⟨k, e, .dispatched⟩ ∧
+      (run (i + 1)).state.threads u = some x ∧ x.holds ∧ C.blocks (x.op u) ⟨t, k, e⟩ ∧
+      i + 1 < j ∧ (run j).state.threads t = some ⟨k, e, .entered⟩ :=
+  MPSVerify.fifo_inhabited hs hsh
 
 theorem starvation_without_fifo {C : Config} (hs : C.Safe) (hsh : C.env.sharedEncoders = true) :
     ∃ run t x, Reachable C (run 0) ∧ FairRun (Step C) run ∧

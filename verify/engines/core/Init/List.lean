@@ -21,6 +21,25 @@ instance : Membership α (List α) where
 
 /-! ## Functions -/
 instance [BEq α] : BEq (List α) := ⟨List.beq⟩
+instance [BEq α] [ReflBEq α] : ReflBEq (List α) where
+  rfl {as} := by
+    induction as with
+    | nil => rfl
+    | cons a as ih =>
+      show (a == a && as == as) = true
+      rw [ih, ReflBEq.rfl]; rfl
+instance [BEq α] [LawfulBEq α] : LawfulBEq (List α) where
+  eq_of_beq {as} := by
+    induction as with
+    | nil => intro bs h; cases bs with | nil => rfl | cons _ _ => cases h
+    | cons a as ih =>
+      intro bs h
+      cases bs with
+      | nil => cases h
+      | cons b bs =>
+        have h : (a == b && as == bs) = true := h
+        rw [Bool.and_eq_true] at h
+        rw [eq_of_beq h.1, ih h.2]
 def filter (p : α → Bool) : (l : List α) → List α
   | [] => []
   | a :: as => match p a with

@@ -355,6 +355,26 @@ instance [BEq α] : BEq (Option α) where
     | none, none => true
     | some a, some b => a == b
     | _, _ => false
+instance [BEq α] [ReflBEq α] : ReflBEq (Option α) where
+  rfl {x} := match x with
+    | some a => ReflBEq.rfl (a := a)
+    | none => rfl
+instance [BEq α] [LawfulBEq α] : LawfulBEq (Option α) where
+  eq_of_beq {x y} h := match x, y, h with
+    | some _, some _, h => congrArg some (eq_of_beq (α := α) h)
+    | none, none, _ => rfl
+instance [BEq α] [BEq β] : BEq (α × β) where
+  beq := fun (a, b) (a', b') => a == a' && b == b'
+instance [BEq α] [BEq β] [ReflBEq α] [ReflBEq β] : ReflBEq (α × β) where
+  rfl {x} := by
+    show (x.1 == x.1 && x.2 == x.2) = true
+    rw [ReflBEq.rfl, ReflBEq.rfl]; rfl
+instance [BEq α] [BEq β] [LawfulBEq α] [LawfulBEq β] : LawfulBEq (α × β) where
+  eq_of_beq {x y} h := by
+    have h : (x.1 == y.1 && x.2 == y.2) = true := h
+    rw [Bool.and_eq_true] at h
+    cases x; cases y
+    exact congr (congrArg Prod.mk (eq_of_beq h.1)) (eq_of_beq h.2)
 instance [Inhabited α] [Inhabited β] : Inhabited (α × β) := ⟨(default, default)⟩
 instance : Inhabited PUnit := ⟨⟨⟩⟩
 @[ext] theorem Prod.ext : {p q : α × β} → p.fst = q.fst → p.snd = q.snd → p = q
