@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from verify.engines.leanlib import cache_dir
+from verify import cache
 
 # Apple's metal-cpp is in no package of its own; mlx-metal's wheel for macOS has it.
 METAL_CPP = "mlx-metal==0.32.4"
@@ -22,7 +22,7 @@ PLATFORMS = ("macosx_14_0_arm64", "macosx_10_13_universal2")
 
 def _download(requirement: str) -> Path:
     """The contents of a macOS wheel."""
-    directory = cache_dir() / "test-downloads" / requirement
+    directory = cache.directory() / "test-downloads" / requirement
     directory.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{directory}.lock"):
         if directory.is_dir():

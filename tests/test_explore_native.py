@@ -161,7 +161,7 @@ def test_too_large_an_instance_is_one_clear_line() -> None:
 def test_no_compiler_is_undetermined(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
-    with pytest.raises(explore_native.NoCompilerError, match="apt install g") as error:
+    with pytest.raises(explore_native.NoCompilerError, match="apt-get install g") as error:
         explore_native.explore(QUEUE, ENVIRONMENTS["default"])
     assert error.value.exit_code == 2
     with pytest.raises(promela.NoSpinError, match="apt install spin"):

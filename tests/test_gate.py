@@ -24,8 +24,7 @@ import pytest
 import xmlschema
 from conftest import STRATEGY
 
-from verify import cli, resources
-from verify.engines import leanlib
+from verify import cache, cli, resources
 from verify.gating import command, policy, stages, store
 from verify.gating.stages import Stage, Subject
 from verify.verdict import Verdict
@@ -495,7 +494,7 @@ def test_unchanged_inputs_are_not_run_again(gate: Gate, fakes: Fakes, repository
 
 
 def cache_entries() -> list[Path]:
-    return sorted((leanlib.cache_dir() / "gate").glob("*.json"))
+    return sorted((cache.directory() / "gate").glob("*.json"))
 
 
 def test_a_changed_spec_is_not_judged_by_old_results(
@@ -634,19 +633,19 @@ def test_a_cache_that_cannot_be_written(
 
     def record(name: str, subject: Subject) -> list[str]:
         program = "import os; print(os.environ['VERIFY_CACHE_DIR'], file=open(%r, 'w'))"
-        file = str(leanlib.cache_dir() / "seen")
+        file = str(cache.directory() / "seen")
         words = honest_command(name, subject)
         return [*words[:-1], program % file + "; " + words[-1]]
 
-    monkeypatch.setattr(leanlib, "write_atomically", read_only)
+    monkeypatch.setattr(cache, "write_atomically", read_only)
     code, result = gate("--only", "prove")
     assert (code, fakes.runs) == (0, ["prove"])  # what is there is used
     assert "cannot be written" in result["warnings"][0]
     monkeypatch.setattr(stages, "command", record)
     code, result = gate("--only", "prove", "--fresh")
     assert code == 0
-    seen.append((leanlib.cache_dir() / "seen").read_text().strip())
-    assert seen != [str(leanlib.cache_dir())]  # the stage has a place of its own to write to
+    seen.append((cache.directory() / "seen").read_text().strip())
+    assert seen != [str(cache.directory())]  # the stage has a place of its own to write to
 
 
 def test_a_cache_that_is_none(gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import click
 
 from verify import native, options, resources
 from verify import spec as specs
+from verify.children import tied
 from verify.errors import VerifyError
 from verify.render import print_json, table
 from verify.verdict import Verdict
@@ -234,7 +235,11 @@ def audit(spec: specs.Spec, source: Path | None = None) -> list[Finding]:
     executable = native.build(native.OBJC, spec, source)
     try:
         done = subprocess.run(
-            [executable, "audit=1"], capture_output=True, text=True, timeout=60, check=False
+            tied([str(executable), "audit=1"]),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise VerifyError("the audit did not end within 60 s; try on an idle machine") from None

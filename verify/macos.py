@@ -19,8 +19,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from verify import native, resources
+from verify import cxx, native, resources
 from verify import spec as specs
+from verify.children import tied
 from verify.errors import EngineMissing, VerifyError
 
 ARCHITECTURES = {"aarch64": "macosx_11_0_arm64", "x86_64": "macosx_11_0_x86_64"}
@@ -56,7 +57,7 @@ def build(
             "metal-cpp is missing: name the directory with Metal/Metal.hpp by --metal-cpp"
         )
     command = [sys.executable, "-m", "ziglang", "c++", "-target", f"{architecture}-macos.{_MACOS}"]
-    command += ["-std=c++17", "-O2", *native.WARNINGS, "-fvisibility=hidden", f"-I{source}"]
+    command += ["-std=c++17", "-O2", *cxx.WARNINGS, "-fvisibility=hidden", f"-I{source}"]
     if metal_cpp is not None:
         command += ["-isystem", str(metal_cpp), "-isystem", str(source / "drivers/metal/stubs")]
         # metal-cpp's constants are weak imports: without an SDK only the loader knows which exist.
@@ -112,7 +113,7 @@ def wheel(guard: Path, architecture: str, directory: Path, metal: Path | None = 
 def _run(command: list[str], complaint: str, variables: dict[str, str] | None = None) -> None:
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_SECONDS,
+            tied(command), capture_output=True, text=True, errors="replace", timeout=_SECONDS,
             check=False, env={**os.environ, **(variables or {})},
         )  # fmt: skip
     except subprocess.TimeoutExpired:

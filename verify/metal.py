@@ -20,6 +20,7 @@ from typing import Any
 
 from verify import resources
 from verify import spec as specs
+from verify.children import tied
 from verify.errors import EngineMissing, VerifyError
 from verify.findings import Findings
 from verify.spec import Strategy
@@ -272,8 +273,8 @@ def run_once(
     seed = arguments["seed"]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=HANG, check=False,
-            stdin=subprocess.DEVNULL, env=_environment(debug),
+            tied(command), capture_output=True, text=True, errors="replace", timeout=HANG,
+            check=False, stdin=subprocess.DEVNULL, env=_environment(debug),
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         total.hangs += 1

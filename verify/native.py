@@ -1,35 +1,29 @@
 """The native guard, its scheduler and its harness: built on first use, bound with ctypes.
 
-What needs a C++ compiler is built where there is one, into the user's cache, under a key of
-everything that goes into it (sources, the strategy table generated from the spec, compiler,
-options).  Two processes may build at once: each builds in a directory of its own and renames.
+What needs a C++ compiler is built where there is one (`verify.cxx`), into the user's cache, under a
+key of everything that goes into it: sources, the strategy table generated from the spec, compiler,
+options.
 """
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
-import shutil
 import struct
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from verify import files, resources
-from verify.errors import EngineMissing, VerifyError
+from verify import cxx, files, resources
+from verify.errors import VerifyError
 from verify.semantics import HOLDING, Activity, Bounds, Event, Memory, State
 from verify.spec import KINDS, MODES, SCOPES, Environment, LockScheme, Spec
 
 ABI = 1
 NONE = 255
-WARNINGS = ("-Wall", "-Wextra", "-Werror")
-_BUILD_SECONDS = 300
 _LETTERS = dict(zip(KINDS, "cedk", strict=True))
 
 _CORE = ("core/guard.cpp", "core/lock.cpp", "core/lock_table.cpp", "core/thread.cpp")
@@ -166,21 +160,6 @@ def strategies_header(spec: Spec) -> str:
     )
 
 
-def compiler() -> str:
-    """The C++ compiler: `$CXX`, or the first of g++ and clang++.
-
-    Raises:
-        EngineMissing: There is none.
-    """
-    wanted = os.environ.get("CXX")
-    for name in [wanted] if wanted else ["g++", "clang++"]:
-        path = shutil.which(name)
-        if path is not None:
-            return path
-    what = f"CXX={wanted} is not a program" if wanted else "no C++ compiler found"
-    raise EngineMissing(f"{what}: install one (apt-get install g++) or set CXX")
-
-
 def build(target: Target, spec: Spec, source: Path | None = None) -> Path:
     """Build a target, or find it built.
 
@@ -196,85 +175,39 @@ def build(target: Target, spec: Spec, source: Path | None = None) -> Path:
         EngineMissing: There is no compiler, or it cannot do what the target needs.
         VerifyError: The sources do not compile, or the cache cannot be written.
     """
-    from verify.engines.leanlib import cache_dir
-
     source = source or resources.root() / "native"
-    cxx = compiler()
-    header = strategies_header(spec)
-    key = _key(target, source, cxx, header)
-    file = cache_dir() / "native" / key / target.name
-    if file.is_file():
-        return file
-    try:
-        file.parent.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".build-", dir=file.parent.parent) as scratch:
-            directory = Path(scratch)
-            made = directory / "made"
-            made.mkdir()
-            (directory / "strategies.hpp").write_text(header, encoding="utf-8")
-            _compile(target, source, cxx, directory, made / target.name)
-            try:
-                made.rename(file.parent)
-            except OSError:
-                if not file.is_file():  # not another process that was quicker
-                    raise
-    except OSError as error:
-        raise VerifyError(
-            f"{error.filename or file.parent}: {error.strerror or error}; the cache must be "
-            "writable and have about 20 MB (set VERIFY_CACHE_DIR to another directory)"
-        ) from None
-    return file
-
-
-def _key(target: Target, source: Path, cxx: str, header: str) -> str:
-    digest = hashlib.sha256()
-    try:
-        version = subprocess.run(
-            [cxx, "--version"], capture_output=True, timeout=10, check=False
-        ).stdout
-        # Which headers a source includes is the compiler's business: all files count.
-        files = {p for p in source.rglob("*") if p.suffix in (".hpp", ".cpp", ".h", ".mm", ".inc")}
-        files |= {source / name for name in target.sources}
-        parts = [repr(target).encode(), cxx.encode(), version, header.encode()]
-        for path in sorted(files):
-            parts += [os.path.relpath(path, source).encode(), path.read_bytes()]
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise EngineMissing(f"{cxx}: cannot be used: {error}; set CXX to another one") from None
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little") + part)
-    return digest.hexdigest()[:32]
-
-
-def _compile(target: Target, source: Path, cxx: str, directory: Path, output: Path) -> None:
     if not (source / target.sources[0]).is_file():
         raise VerifyError(f"{source}: no {target.sources[0]}; install mps-verify again")
-    command = [cxx, "-std=c++17", *WARNINGS, "-fPIC", "-fvisibility=hidden", "-pthread"]
-    command += [*target.options, f"-I{source}", f"-I{directory}"]
-    command += ["-shared"] if target.shared else []
-    command += [str(source / name) for name in target.sources]
-    command += ["-o", str(output), *target.libraries]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_BUILD_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise VerifyError(
-            f"{cxx}: {target.name} was not built in {_BUILD_SECONDS} s; try on an idle machine"
-        ) from None
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no message"]
-        lines = [line.replace(f"{source}/", "native/") for line in lines]
-        missing = "cannot find -l" in done.stderr or "installation problem" in done.stderr
-        if missing or "No such file or directory" in lines[0]:
-            raise EngineMissing(
-                f"{target.name} cannot be built here: {lines[0]}; see verify doctor"
-            )
-        raise VerifyError(f"{target.name} does not compile: {lines[0]}; see verify doctor")
+    arguments = [*cxx.STANDARD, "-fPIC", "-fvisibility=hidden", "-pthread", *target.options]
+    arguments += ["-I{sources}", "-I{generated}", *(["-shared"] if target.shared else [])]
+    arguments += [name if Path(name).is_absolute() else f"{{sources}}/{name}"
+                  for name in target.sources]  # fmt: skip
+    return cxx.build(
+        target.name,
+        [*arguments, *target.libraries],
+        contents(source, target.sources),
+        {"strategies.hpp": strategies_header(spec)},
+        sources=source,
+    )
+
+
+def contents(source: Path, names: Sequence[str]) -> list[str | bytes]:
+    """Names and contents of all that a build may read below `native/`.
+
+    Args:
+        source: The directory.
+        names: Of the sources, relative to it.  Which headers they include is the compiler's
+            business: all files count.
+    """
+    files = {p for p in source.rglob("*") if p.suffix in (".hpp", ".cpp", ".h", ".mm", ".inc")}
+    files |= {source / name for name in names}
+    parts: list[str | bytes] = []
+    for path in sorted(files):
+        try:
+            parts += [os.path.relpath(path, source), path.read_bytes()]
+        except OSError as error:
+            raise VerifyError(f"{path}: {error.strerror}; install mps-verify again") from None
+    return parts
 
 
 # --- The C ABI: the structures of native/capi/mpsv.h -------------------------------------------

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from verify import claims, resources
+from verify import cache, claims, resources
 from verify.claims import GATE, Claim, Line, Pins
 from verify.engines.base import Audit, Build, Engine, ModuleResult, Trust
 from verify.files import write_file
@@ -34,9 +34,7 @@ def directory(engine: Engine, name: str) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix=f"verify-{name}-") as scratch:
         if engine.name == "lake":
-            from verify.engines import leanlib
-
-            yield leanlib.cache_dir() / "lake" / name
+            yield cache.directory() / "lake" / name
         else:
             yield Path(scratch)
 

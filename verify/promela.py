@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from verify.children import tied
 from verify.errors import VerifyError
 from verify.explore import UNLIMITED, Limits, instances_of
 from verify.semantics import (
@@ -124,7 +125,7 @@ def explore(
             (work / "model.pml").write_text(export(scheme, env, bounds), encoding="utf-8")
             _call(["spin", "-a", "model.pml"], work)
             _call(["gcc", "-w", *flags, "-o", "pan", "pan.c"], work)
-            command = ["./pan", "-E", "-n", f"-m{depth}", f"-w{hash_bits}"]
+            command = [str(work / "pan"), "-E", "-n", f"-m{depth}", f"-w{hash_bits}"]
             results.append(_search(command, work, limits.seconds))
     return SpinResult(
         frozenset().union(*(r.faults for r in results)),
@@ -138,7 +139,12 @@ def explore(
 def _call(command: list[str], work: Path) -> None:
     try:
         done = subprocess.run(
-            command, cwd=work, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False
+            tied(command),
+            cwd=work,
+            capture_output=True,
+            text=True,
+            timeout=_COMPILE_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise VerifyError(
@@ -151,7 +157,7 @@ def _call(command: list[str], work: Path) -> None:
 def _search(command: list[str], work: Path, seconds: float) -> SpinResult:
     """Run pan, at most so long."""
     with subprocess.Popen(
-        command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        tied(command), cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         try:
             output, _ = process.communicate(timeout=min(seconds, _LONGEST))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from verify.children import tied
 from verify.errors import VerifyError
 from verify.lockstep import DivergenceError, Memo, describe_event
 from verify.native import NONE
@@ -83,7 +84,7 @@ def record(
     command = [str(executable), *(f"{name}={value}" for name, value in arguments.items())]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False,
+            tied(command), capture_output=True, text=True, errors="replace", check=False,
             stdin=subprocess.DEVNULL, timeout=60 + 30 * seconds + runs,
         )  # fmt: skip
         if done.returncode not in (0, _STUCK):

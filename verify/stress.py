@@ -34,6 +34,7 @@ import click
 from verify import native, options, trace
 from verify import spec as specs
 from verify.campaign import DEEP, CampaignResult, campaign, programs, run_programs
+from verify.children import tied
 from verify.errors import EngineMissing, VerifyError
 from verify.explore import PackedModel, edges_of
 from verify.findings import Findings
@@ -125,7 +126,7 @@ def free_run(
     environment = {**os.environ, "TSAN_OPTIONS": f"exitcode={TSAN_EXIT} history_size=4"}
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", env=environment,
+            tied(command), capture_output=True, text=True, errors="replace", env=environment,
             stdin=subprocess.DEVNULL, timeout=limit, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

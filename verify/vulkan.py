@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from verify import native
+from verify.children import tied
 from verify.errors import EngineMissing, VerifyError
 from verify.findings import Findings
 from verify.spec import Spec, Strategy
@@ -154,8 +155,8 @@ def run_once(executable: Path, total: VulkanRun, arguments: dict[str, object]) -
     total.runs += 1
     try:
         done = subprocess.run(
-            [executable, *words], capture_output=True, text=True, errors="replace", timeout=120,
-            stdin=subprocess.DEVNULL, check=False,
+            tied([str(executable), *words]), capture_output=True, text=True, errors="replace",
+            timeout=120, stdin=subprocess.DEVNULL, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         total.crashes += 1  # a corrupted heap may hang as well

@@ -8,15 +8,15 @@ import platform
 import select
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from verify import native, resources
+from verify import cxx, native, resources
 from verify.bench.model import Calls, Operations, Sample, Workload
+from verify.children import tied
 from verify.errors import EngineMissing, VerifyError
 from verify.spec import Spec
 
@@ -77,7 +77,7 @@ class Harness:
     def __init__(self, executable: Path) -> None:
         self.path = executable
         self.process = subprocess.Popen(
-            [str(executable)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            tied([str(executable)]), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, bufsize=0,
         )  # fmt: skip
         self._pending = b""
@@ -248,58 +248,28 @@ def open_device(name: str, spec: Spec) -> Device:
 
 
 def _build_cuda(spec: Spec) -> Path:
-    """Build with nvcc, which takes other options than a C++ compiler; kept under a key as well."""
-    nvcc = shutil.which("nvcc") or shutil.which("/usr/local/cuda/bin/nvcc")
-    if nvcc is None:
+    """Build with nvcc, which takes other options than a C++ compiler; kept in the cache as well."""
+    found = shutil.which("nvcc") or shutil.which("/usr/local/cuda/bin/nvcc")
+    if found is None:
         raise EngineMissing("nvcc was not found; install the CUDA toolkit")
+    nvcc = cxx.named(found)
     source = resources.root() / "native"
     # The device of this machine, if it has one; nvcc's default otherwise.
     arch = ["-arch=native"] if Path("/dev/nvidiactl").exists() else []
-    with tempfile.TemporaryDirectory(prefix="mpsv-") as scratch:
-        directory = Path(scratch)
-        (directory / "strategies.hpp").write_text(native.strategies_header(spec), encoding="utf-8")
-        from verify.engines.leanlib import cache_dir
-
-        file = cache_dir() / "native" / _cuda_key(nvcc, arch, source, directory) / CUDA.name
-        if file.is_file():
-            return file
-        made = directory / CUDA.name
-        flags = ",".join((*native.WARNINGS, "-pthread"))
-        command = [nvcc, "-std=c++17", *CUDA.options, *arch, "-Xcompiler", flags]
-        command += [f"-I{source}", f"-I{scratch}", "-o", str(made)]
-        command += [str(source / name) for name in CUDA.sources]
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", timeout=300, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise EngineMissing(f"{nvcc} cannot be used: {error}") from None
-        if done.returncode != 0:
-            said = (done.stderr + done.stdout).splitlines()
-            first = next((line for line in said if "error" in line), "no message")
-            raise EngineMissing(f"nvcc cannot build the harness: {first}")
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            partial = file.with_name(f"{file.name}.{os.getpid()}")
-            shutil.copy2(made, partial)
-            partial.replace(file)
-        except OSError as error:
-            raise VerifyError(
-                f"{file}: {error.strerror or error}; set VERIFY_CACHE_DIR to a writable directory"
-            ) from None
-    return file
-
-
-def _cuda_key(nvcc: str, arch: list[str], source: Path, generated: Path) -> str:
-    import hashlib
-
-    files = [generated / "strategies.hpp"]
-    files += sorted(p for top in ("bench", "core") for p in (source / top).rglob("*.*"))
-    version = subprocess.run([nvcc, "--version"], capture_output=True, timeout=20, check=False)
-    digest = hashlib.sha256(repr((nvcc, arch, CUDA)).encode() + version.stdout)
-    for path in files:
-        digest.update(path.name.encode() + path.read_bytes())
-    return f"cuda-{digest.hexdigest()[:32]}"
+    flags = ",".join((*cxx.WARNINGS, "-pthread"))
+    arguments = ["-std=c++17", *CUDA.options, *arch, "-Xcompiler", flags]
+    arguments += ["-I{sources}", "-I{generated}", *(f"{{sources}}/{name}" for name in CUDA.sources)]
+    try:
+        return cxx.build(
+            CUDA.name,
+            arguments,
+            native.contents(source, CUDA.sources),
+            {"strategies.hpp": native.strategies_header(spec)},
+            sources=source,
+            found=nvcc,
+        )
+    except VerifyError as error:
+        raise EngineMissing(f"nvcc cannot build the harness: {error}") from None
 
 
 def _build_vulkan(spec: Spec) -> Path:

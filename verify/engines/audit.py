@@ -2,12 +2,12 @@
 
 A child process (`_replay`) reads the compiled modules as data, lets Lean's kernel check every
 constant again from an empty environment, and answers questions about the result: is a claimed
-theorem there, is it a theorem, which axioms does it use, does it state exactly the claim.
+theorem there, is it a theorem, which axioms does it use, does it state exactly the claim.  No
+answer is kept: a replay takes about a second, and a stored one would have to be believed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 import sys
@@ -61,20 +61,6 @@ def audit(
         "pairs": [list(p) for p in pairs],
         "trust": asdict(trust),
     }
-    # File names are left out of the key: they follow from the hashes.
-    question = [
-        engine.library.sha256,
-        leanlib.sha256_of(child),
-        [[m, h] for m, _, h in core],
-        [[m, h] for m, _, h in project],
-        request["theorems"],
-        request["pairs"],
-        request["trust"],
-    ]
-    key = hashlib.sha256(json.dumps(question).encode()).hexdigest()
-    memory = engine.cache / "audits" / f"{key}.json"
-    if (known := _remembered(memory)) is not None:
-        return judge(known, theorems, pairs, 0.0, 0.0, cached=True)
     nonce = secrets.token_hex(8)
     done = leanlib.run_child(
         [sys.executable, "-I", str(child), str(engine.library.path)],
@@ -99,10 +85,7 @@ def audit(
         return Audit((f"audit: {trouble}" + (f": {said}" if said else ""),))
     if answer.get("errors") and said:
         answer["errors"] = [*answer["errors"], said]
-    judged = judge(answer, theorems, pairs, done.seconds, done.peak_mb, cached=False)
-    if not judged.errors:
-        _remember(memory, answer)
-    return judged
+    return judge(answer, theorems, pairs, done.seconds, done.peak_mb)
 
 
 def judge(
@@ -111,8 +94,6 @@ def judge(
     pairs: Sequence[tuple[str, str]],
     seconds: float,
     peak_mb: float,
-    *,
-    cached: bool,
 ) -> Audit:
     """Turn the child's answer into an audit; whatever is missing or odd is an error."""
     try:
@@ -134,27 +115,7 @@ def judge(
             errors.append("audit: the kernel did not accept as many constants as were declared")
         return Audit(
             tuple(errors), tuple(map(str, answer["findings"])), tuple(asked), tuple(compared),
-            constants, seconds, peak_mb, cached,
+            constants, seconds, peak_mb,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         return Audit((f"audit: the answer is incomplete ({error!r})",))
-
-
-def _remember(memory: Path, answer: dict[str, Any]) -> None:
-    text = json.dumps(answer)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    try:
-        leanlib.write_atomically(memory, f"{digest}\n{text}".encode())
-    except OSError:
-        return  # a cache that cannot be written costs time only
-
-
-def _remembered(memory: Path) -> dict[str, Any] | None:
-    try:
-        digest, text = memory.read_text().split("\n", 1)
-        if hashlib.sha256(text.encode()).hexdigest() != digest:
-            return None
-        known = json.loads(text)
-        return known if isinstance(known, dict) else None
-    except (OSError, ValueError):
-        return None

@@ -149,7 +149,6 @@ class Audit:
     constants: int = 0
     seconds: float = 0.0
     peak_mb: float = 0.0
-    cached: bool = False
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -2,28 +2,27 @@
 
 Compiled modules live in the user's cache.  An entry is found by a key that covers everything its
 content depends on (source text, the keys of its imports, the core library, the shared library),
-and it is taken only if the compiled file still has the recorded hash.  Times of files play no
-part.  Entries are written to a temporary name and then renamed, so two processes at once at
-worst do the same work twice.
+and it is taken only if the compiled file still has the recorded hash and the record is sealed by
+the user: a kernel that replays a planted module would find nothing wrong with a definition that
+says something else.  Times of files play no part.  Entries are written to a temporary name and
+then renamed, so two processes at once at worst do the same work twice.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import shutil
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from verify import cache as caches
 from verify.engines import leanlib, sources
 from verify.engines.base import NOTHING, Audit, Build, Message, ModuleResult, Progress, Trust
 from verify.errors import VerifyError
@@ -36,10 +35,6 @@ RECIPE: Final = 1
 
 WORKERS: Final = 2
 """Modules compiled at once; each takes 150 to 250 MB."""
-
-UNUSED: Final = 30 * 24 * 3600.0
-"""Seconds after which an entry of the cache that nobody used is removed, when a new core library
-is built (after an upgrade, that is).  Times decide what is kept, never what is believed."""
 
 
 @dataclass(frozen=True)
@@ -77,18 +72,18 @@ class Store:
             self._index.mkdir(parents=True, exist_ok=True)
             self._objects.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise unwritable(error, self._index) from error
+            raise caches.unwritable(error, self._index) from error
 
     def get(self, key: str, module: str) -> _Compiled | None:
         """A stored result whose file is present and unchanged, or None."""
         try:
-            entry = json.loads((self._index / f"{key}.json").read_text())
+            entry = caches.read(self._index / f"{key}.json")
             olean = self._objects / f"{entry['sha256']}.olean"
-            if entry["module"] != module or leanlib.sha256_of(olean) != entry["sha256"]:
+            if entry["module"] != module or caches.sha256_of(olean) != entry["sha256"]:
                 return None
             messages = tuple(Message(*m) for m in entry["messages"])
-            _touch(self._index / f"{key}.json")
-            _touch(olean)
+            caches.touch(self._index / f"{key}.json")
+            caches.touch(olean)
             result = ModuleResult(
                 module, True, True, float(entry["seconds"]), float(entry["peak_mb"]), messages
             )
@@ -102,7 +97,7 @@ class Store:
         Raises:
             VerifyError: The cache cannot be written.
         """
-        digest = leanlib.sha256_of(compiled)
+        digest = caches.sha256_of(compiled)
         olean = self._objects / f"{digest}.olean"
         entry = {
             "module": result.module,
@@ -112,50 +107,11 @@ class Store:
             "messages": [(m.severity, m.file, m.line, m.column, m.text) for m in result.messages],
         }
         try:
-            leanlib.write_atomically(olean, compiled.read_bytes())
-            leanlib.write_atomically(self._index / f"{key}.json", json.dumps(entry).encode())
+            caches.write_atomically(olean, compiled.read_bytes())
+            caches.write(self._index / f"{key}.json", entry)
         except OSError as error:
-            raise unwritable(error, olean) from error
+            raise caches.unwritable(error, olean) from error
         return _Compiled(result, olean, digest)
-
-
-def _touch(path: Path) -> None:
-    """Note, once a day, that an entry was used."""
-    with contextlib.suppress(OSError):  # a cache of somebody else's keeps its own times
-        if abs(time.time() - path.stat().st_mtime) > 24 * 3600.0:
-            os.utime(path)
-
-
-def prune(cache: Path, keep: Path, now: float) -> int:
-    """Remove from a cache what was not used for a month.
-
-    Args:
-        cache: The engine's cache directory.
-        keep: The core library in use.
-        now: Seconds since the epoch.
-
-    Returns:
-        How many entries were removed.  One that is needed again is made again.
-    """
-    entries = [path for part in ("index", "objects", "audits") for path in (cache / part).glob("*")]
-    entries += [path for path in (cache / "core").glob("*") if path.is_dir() and path != keep]
-    removed = 0
-    for path in entries:
-        with contextlib.suppress(OSError):  # gone already, or somebody else's
-            if now - path.stat().st_mtime < UNUSED:
-                continue
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-            removed += 1
-    return removed
-
-
-def unwritable(error: OSError, path: Path) -> VerifyError:
-    """One line for a cache that is read-only, full or of another user."""
-    reason = error.strerror or str(error)
-    return VerifyError(
-        f"{error.filename or path}: {reason}; the cache must be writable and have about 100 MB "
-        "free: set VERIFY_CACHE_DIR to another directory"
-    )
 
 
 def parse_messages(output: str, file: str) -> tuple[list[Message], str | None]:
@@ -208,7 +164,7 @@ class EmbeddedEngine:
         self._given_library = library
         self._core_sources = core
         self._generate = generate
-        self._cache = cache or leanlib.cache_dir()
+        self._cache = cache or caches.directory()
         self.timeout = timeout
         self._child = child
         self.children = leanlib.Children()
@@ -253,8 +209,8 @@ class EmbeddedEngine:
             "core",
             RECIPE,
             self.library.sha256,
-            leanlib.sha256_of(Path(bindings.__file__)) if self._generate else None,
-            [(f.relative_to(self._core_sources).as_posix(), leanlib.sha256_of(f)) for f in files],
+            caches.sha256_of(Path(bindings.__file__)) if self._generate else None,
+            [(f.relative_to(self._core_sources).as_posix(), caches.sha256_of(f)) for f in files],
         )
 
     def core(
@@ -280,7 +236,7 @@ class EmbeddedEngine:
                         self._build_core(directory, progress)
                         found = self._read_core(directory)
             except OSError as error:
-                raise unwritable(error, directory) from error
+                raise caches.unwritable(error, directory) from error
             if found is None:
                 raise VerifyError(f"{directory}: the core library was written but cannot be read")
         self._core = found
@@ -288,14 +244,14 @@ class EmbeddedEngine:
 
     def _read_core(self, directory: Path) -> tuple[dict[str, Path], dict[str, str]] | None:
         try:
-            manifest = json.loads((directory / "manifest.json").read_text())
+            manifest = caches.read(directory / "manifest.json")
             files, hashes = {}, {}
             for module, digest in manifest.items():
                 files[module] = directory / "lib" / sources.path_of(module, ".olean")
-                hashes[module] = leanlib.sha256_of(files[module])
+                hashes[module] = caches.sha256_of(files[module])
                 if hashes[module] != digest:
                     return None
-            _touch(directory)
+            caches.touch(directory)
             return (files, hashes) if "Init" in files else None
         except (OSError, ValueError, AttributeError, TypeError):
             return None
@@ -326,11 +282,10 @@ class EmbeddedEngine:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 compiled.file.replace(target)
             manifest = {module: built[module].digest for module in graph}
-            (final / "manifest.json").write_text(json.dumps(manifest))
+            caches.write(final / "manifest.json", manifest, directory / "manifest.json")
             if directory.exists():  # damaged: _read_core has refused it
                 shutil.rmtree(directory)
             final.replace(directory)
-        prune(self._cache, directory, time.time())
 
     def bindings(self) -> dict[str, str]:
         """The generated modules, from a child process that reads the library.
@@ -381,7 +336,7 @@ class EmbeddedEngine:
         try:
             built = self._compile(graph, store, core_directory, self._cache, progress)
         except OSError as error:
-            raise unwritable(error, self._cache) from error
+            raise caches.unwritable(error, self._cache) from error
         compiled = {m: built[m] for m in graph if m in built}
         good = {m: c for m, c in compiled.items() if c.olean is not None}
         return Build(

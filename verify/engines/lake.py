@@ -241,7 +241,7 @@ class LakeEngine:
         if trouble is not None or not isinstance(answer, dict):
             said = " ".join(done.stderr.split())[-500:]
             return Audit((f"audit: {trouble}" + (f": {said}" if said else ""),))
-        return judge(answer, theorems, pairs, done.seconds, done.peak_mb, cached=False)
+        return judge(answer, theorems, pairs, done.seconds, done.peak_mb)
 
 
 def _same(source: sources.Source, message: Message, root: Path) -> bool:

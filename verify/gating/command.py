@@ -18,9 +18,8 @@ from typing import Any
 
 import click
 
-from verify import claims, generate, options, render, resources, views
+from verify import cache, claims, generate, options, render, resources, views
 from verify import spec as specs
-from verify.engines import leanlib
 from verify.files import write_file
 from verify.gating import junit, policy, sarif, stages, store, summary
 from verify.gating.policy import STAGES, Policy
@@ -154,7 +153,7 @@ def subject_of(chosen: Policy) -> Iterator[tuple[Subject, str]]:
 @contextlib.contextmanager
 def _cache(warnings: list[str]) -> Iterator[tuple[store.Store, Mapping[str, str]]]:
     """The stored results, and the variables for stages if the cache cannot be written."""
-    directory = leanlib.cache_dir()
+    directory = cache.directory()
     kept = store.Store(directory / "gate")
     if store.writable(directory):
         yield kept, {}

@@ -1,43 +1,39 @@
 """Results of unchanged inputs, found by a hash of everything that they depend on.
 
 An entry is a claim about the past that a gate would repeat, so it is believed in one case only: it
-was written by this program for exactly these inputs, it is whole, and its output still passes the
-examination of a fresh one (`stages.judge`).  Only good results are kept.  Times of files play no
-part.  Whoever can write the user's cache can write the user's Python environment as well.
+was written and sealed by this user's program (`verify.cache`) for exactly these inputs, and its
+output still passes the examination of a fresh one (`stages.judge`).  Only good results are kept,
+and none of `prove`: what Lean has proved is compiled Lean, which its kernel replays each time.
+Times of files play no part.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 import filelock
 
-from verify import resources
+from verify import cache, cxx, resources
 from verify.engines import leanlib
 from verify.errors import VerifyError
 from verify.gating import stages
 from verify.gating.stages import Ran, Stage, Subject
 
-RECIPE: Final = 1
+RECIPE: Final = 2
 """Part of every key: raise it when what an entry means changes."""
 
-KEPT: Final = ("prove", "explore", "stress", "mutate")
-"""`generate` is left out: it reads the modules that it compares, and takes less than a second."""
-
-_COMPILED: Final = ("explore", "stress", "mutate")
-_MOST: Final = 200
-"""Entries that are kept."""
+KEPT: Final = ("explore", "stress", "mutate")
+"""`generate` and `prove` are left out: they take about a second where nothing is to be compiled."""
 
 
 class Store:
@@ -58,11 +54,10 @@ class Store:
             subject: What it would be about now.
             inputs: As of `inputs_of`.
         """
-        key = digest(inputs)
+        path = self.directory / f"{digest(inputs)}.json"
         try:
-            entry = json.loads((self.directory / f"{key}.json").read_bytes())
-            content = entry["content"]
-            if digest(content) != entry["sha256"] or content["inputs"] != dict(inputs):
+            content = cache.read(path)
+            if content["inputs"] != dict(inputs):
                 return None
             snapshot = subject.snapshot or resources.shipped_spec()
             text = json.dumps({**json.loads(content["output"]), **_place(name, snapshot)})
@@ -70,7 +65,10 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None  # absent, cut short, damaged or of somebody else: run the stage
         stage = stages.judge(name, subject, ran, cached=True)
-        return stage if _worth_keeping(stage) else None
+        if not _worth_keeping(stage):
+            return None
+        cache.touch(path)
+        return stage
 
     def put(self, stage: Stage, inputs: Mapping[str, str]) -> None:
         """Keep a stage that is good; any other is not kept.
@@ -81,14 +79,7 @@ class Store:
         if not _worth_keeping(stage):
             return
         content = {"inputs": dict(inputs), "output": stage.output, "seconds": stage.seconds}
-        entry = {"sha256": digest(content), "content": content}
-        leanlib.write_atomically(
-            self.directory / f"{digest(inputs)}.json", json.dumps(entry).encode()
-        )
-        with contextlib.suppress(OSError):  # another gate may be doing the same
-            entries = sorted(self.directory.glob("*.json"), key=lambda p: p.stat().st_mtime)
-            for path in entries[:-_MOST]:
-                path.unlink()
+        cache.write(self.directory / f"{digest(inputs)}.json", content)
 
     @contextlib.contextmanager
     def alone(
@@ -124,7 +115,7 @@ def _worth_keeping(stage: Stage) -> bool:
 
 def _place(name: str, snapshot: Path) -> dict[str, str]:
     """What differs between two runs on the same spec: where its private copy lay."""
-    return {"spec": str(snapshot)} if name in ("prove", "mutate") else {}
+    return {"spec": str(snapshot)} if name == "mutate" else {}
 
 
 def digest(value: object) -> str:
@@ -135,7 +126,7 @@ def digest(value: object) -> str:
 def writable(directory: Path) -> bool:
     """Whether files can be made in a directory, which is made if need be."""
     try:
-        leanlib.write_atomically(directory / f".probe-{os.getpid()}", b"")
+        cache.write_atomically(directory / f".probe-{os.getpid()}", b"")
         (directory / f".probe-{os.getpid()}").unlink()
     except OSError:
         return False
@@ -170,20 +161,19 @@ def inputs_of(
         "python": sys.version,
         "system": f"{platform.system()} {platform.machine()}",
     }
-    if name == "prove":
+    if name == "mutate":
         engine = _engine(subject.policy.engine)
         if engine is None:
             return None
         result["engine"] = engine
-    if name in _COMPILED:
-        result["compiler"] = _compiler()
-        result["variables"] = json.dumps(
-            {
-                k: v
-                for k, v in sorted(os.environ.items())
-                if k in ("CXX", "CXXFLAGS", "CPATH", "LDFLAGS", "LD_PRELOAD", "LD_LIBRARY_PATH")
-            }
-        )
+    result["compiler"] = _compiler()
+    result["variables"] = json.dumps(
+        {
+            k: v
+            for k, v in sorted(os.environ.items())
+            if k in ("CXX", "CXXFLAGS", "CPATH", "LDFLAGS", "LD_PRELOAD", "LD_LIBRARY_PATH")
+        }
+    )
     return result
 
 
@@ -205,7 +195,7 @@ def package() -> str:
     return total.hexdigest()
 
 
-@cache
+@functools.cache
 def dependencies() -> str:
     """The versions of what this program is built on."""
     names = sorted(
@@ -236,25 +226,9 @@ def _engine(name: str) -> str | None:
         return None
 
 
-@cache
 def _compiler() -> str:
-    """Every compiler that a stage may choose, with its version."""
-    import shutil
-
-    said = []
-    for name in dict.fromkeys(filter(None, (os.environ.get("CXX"), "g++", "clang++", "c++"))):
-        path = shutil.which(name)
-        if path is None:
-            continue
-        try:
-            done = subprocess.run(
-                [path, "--version"],
-                capture_output=True,
-                check=False,
-                timeout=10,
-                stdin=subprocess.DEVNULL,
-            )
-            said.append(f"{path}: {done.stdout.decode(errors='replace')}")
-        except (OSError, subprocess.TimeoutExpired):
-            said.append(f"{path}: no answer")
-    return "\n".join(said)
+    """The compiler of the stages, with everything about it that they depend on."""
+    try:
+        return "\n".join(cxx.compiler().identity)
+    except VerifyError as error:
+        return str(error)

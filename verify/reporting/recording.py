@@ -22,6 +22,7 @@ from importlib import metadata
 from pathlib import Path
 
 from verify import resources
+from verify.children import tied
 from verify.errors import VerifyError
 from verify.reporting.records import MANIFEST
 from verify.verdict import Verdict
@@ -91,8 +92,9 @@ def _run(
     command = [sys.executable, "-P", "-m", "verify", *words, "--json", "--quiet"]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL,
-            timeout=_LIMIT, check=False, env={**os.environ, "NO_COLOR": "1"},
+            tied(command), capture_output=True, text=True, errors="replace",
+            stdin=subprocess.DEVNULL, timeout=_LIMIT, check=False,
+            env={**os.environ, "NO_COLOR": "1"},
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise VerifyError(f"{said}: no end after {_LIMIT:g} s; record it by hand") from None
