@@ -119,6 +119,28 @@ def test_rules_are_changed_where_they_are_written_down() -> None:
         table.never("divisionByZero")
 
 
+def test_rules_are_held_against_the_shipped_strategies_too() -> None:
+    """perEncoder takes no lock per queue, so it does not see what a queue is."""
+    own = [SHIPPED.strategy("perEncoder")]
+    assert [s.name for s in campaign.against(own)] == ["perEncoder"] + [
+        s.name for s in SHIPPED.strategies if s.name != "perEncoder"
+    ]
+    rule = [semantic.BY_NAME["queue_per_encoder"]]
+    for strategies, killed in ((own, False), (campaign.against(own), True)):
+        report = judge(SHIPPED, [], rule, strategies=strategies, sides=("explorer",))
+        (row,) = report.rows
+        assert row.sides["explorer"].killed is killed
+
+
+def test_what_is_claimed_of_queues() -> None:
+    """Of a scheme all of whose calls take the lock of their queue alone, and of no other."""
+    claimed = {s.name: mutants.claims_about_rules(s, ENVIRONMENTS) for s in SHIPPED.strategies}
+    assert {name for name, c in claimed.items() if c.one_queue is not None} == {"striped"}
+    assert claimed["striped"].one_queue is False
+    seen = observers.Explorer().see(SHIPPED.strategy("striped").scheme, ENVIRONMENTS["default"])
+    assert (seen.faults, seen.parallel, seen.one_queue) == (frozenset(), True, False)
+
+
 def test_the_rules_are_put_back() -> None:
     before = semantics.RULES, semantics.FAULT_RULES
     with pytest.raises(KeyError), observers.changed_rules(Table((), ())):

@@ -22,7 +22,7 @@ from verify.mutation.mutants import (
     originals,
 )
 from verify.mutation.observers import Difference, Explorer, Guard, Observer, contradiction
-from verify.spec import Environment, LockScheme, Spec, Strategy
+from verify.spec import Environment, LockScheme, Spec, Strategy, load
 from verify.verdict import Verdict, combine
 
 SIDES = ("lean", "explorer", "native")
@@ -451,7 +451,7 @@ def run(
     """Judge mutants by every side.
 
     Args:
-        spec: Whose mutants, and the strategies that changed rules are held against.
+        spec: Whose mutants; changed rules are held against its strategies and the shipped ones.
         strategies: Only these; all if empty.
         only: `spec` or `semantic`; None for both.
         sides: Some of `SIDES`.
@@ -486,7 +486,7 @@ def run(
         [] if only == "semantic" else mutants,
         [] if only == "spec" else rules,
         own,
-        strategies=chosen,
+        strategies=against(chosen),
         sides=sides,
         engine=engine,
         source=source,
@@ -494,6 +494,17 @@ def run(
         sampled=quick,
         seed=seed,
     )
+
+
+def against(strategies: Sequence[Strategy]) -> list[Strategy]:
+    """What changed rules are held against: these strategies, and the shipped ones.
+
+    Lean's side checks the shipped development, whatever the spec.  A spec that takes no lock per
+    queue would let a change of what a queue is survive on the other sides, and that is no
+    disagreement about the rules.
+    """
+    known = [strategy.scheme for strategy in strategies]
+    return [*strategies, *(s for s in load().strategies if s.scheme not in known)]
 
 
 def judge(
