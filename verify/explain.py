@@ -653,10 +653,14 @@ def _print(explanation: Explanation) -> None:
     if claimed is not None:
         words = "as claimed: a teardown between load and use" if strategy.claims.race else "claimed"
         click.echo()
-        render.plain(f"The shortest run to {claimed.fault} ({words}):", claimed.steps)
+        render.plain(
+            f"A shortest run to {claimed.fault} ({words}), found by search:", claimed.steps
+        )
     if shortest is not None and (claimed is None or shortest.steps != claimed.steps):
         click.echo()
-        render.plain(f"The shortest run to any fault ({shortest.fault}):", shortest.steps)
+        render.plain(
+            f"A shortest run to any fault ({shortest.fault}), found by search:", shortest.steps
+        )
     click.echo()
     render.table(
         ("environment", "exact faults"),
@@ -690,8 +694,10 @@ def _reasons(explanation: Explanation) -> list[str]:
     if explanation.overlaps is None:
         return []
     if not explanation.overlaps:
-        everything = "Every pair of operations of different threads on one encoder is excluded."
-        return [everything + checked]
+        return [
+            "Every pair of operations that different threads can have on one encoder is excluded."
+            + checked
+        ]
     kind, other = explanation.overlaps[0]
     more = len({frozenset(pair) for pair in explanation.overlaps}) - 1
     return [
@@ -704,8 +710,16 @@ def _assumption_lines(explanation: Explanation) -> list[str]:
     decisive = [a.name for a in explanation.assumptions if a.decisive]
     if explanation.row.safe:
         words = "; ".join(ASSUMPTIONS[name] for name in decisive)
-        return [f"The proof needs: {words or 'none of the assumptions'}."]
+        return [
+            f"If any of these fails, it is not safe: {words}."
+            if decisive
+            else "It stays safe if any one of the assumptions fails."
+        ]
     if explanation.row.safe is False:
         words = "; or if ".join(CONTRARY[name] for name in decisive)
-        return [f"It would be safe if {words}." if decisive else "No one change makes it safe."]
+        return [
+            f"It would be safe if {words}."
+            if decisive
+            else "No assumption that fails by itself makes it safe."
+        ]
     return []

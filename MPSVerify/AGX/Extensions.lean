@@ -22,8 +22,8 @@ def perEncoderUnchecked : LockScheme where
   complete := [⟨.encoder, .exclusive⟩]
   check := false
 
-/-- The shortest run to nullDeref, found by exhaustive search and checked here by
-evaluation: thread 0 shows the fault after the last step. -/
+/-- A shortest run to nullDeref (of a small instance, by exhaustive search; not
+proved to be the shortest). That it is a run is checked here by evaluation: thread 0 shows the fault after the last step. -/
 def perEncoderUnchecked.trace : List Label := [
   .dispatch ⟨0, .create, 0⟩,
   .acquire 0,
@@ -54,7 +54,7 @@ theorem per_encoder_unchecked_insufficient : CanReach .default perEncoderUncheck
 theorem perEncoderUnchecked.is_unsafe : ¬ Safe .default perEncoderUnchecked :=
   per_encoder_unchecked_insufficient.unsafe
 
-/-- perEncoderUnchecked lets two threads work at the same time. -/
+/-- perEncoderUnchecked lets two threads of some client work at the same time, with no fault there. -/
 theorem perEncoderUnchecked.parallel : Parallel .default perEncoderUnchecked :=
   (parallel_iff_criterion ..).mpr (by decide)
 
@@ -66,8 +66,8 @@ def perEncoderRW : LockScheme where
   complete := [⟨.encoder, .exclusive⟩]
   check := true
 
-/-- The shortest run to encoderOverlap, found by exhaustive search and checked here by
-evaluation: thread 0 shows the fault after the last step. -/
+/-- A shortest run to encoderOverlap (of a small instance, by exhaustive search; not
+proved to be the shortest). That it is a run is checked here by evaluation: thread 0 shows the fault after the last step. -/
 def perEncoderRW.trace : List Label := [
   .dispatch ⟨0, .create, 0⟩,
   .acquire 0,
@@ -96,7 +96,7 @@ theorem per_encoder_rw_lock_insufficient : CanReach .default perEncoderRW .encod
 theorem perEncoderRW.is_unsafe : ¬ Safe .default perEncoderRW :=
   per_encoder_rw_lock_insufficient.unsafe
 
-/-- perEncoderRW lets two threads work at the same time. -/
+/-- perEncoderRW lets two threads of some client work at the same time, with no fault there. -/
 theorem perEncoderRW.parallel : Parallel .default perEncoderRW :=
   (parallel_iff_criterion ..).mpr (by decide)
 
@@ -113,7 +113,7 @@ streams. -/
 theorem striped_mutex_sufficient : Safe .default striped :=
   (safe_iff_criterion ..).mpr (by decide)
 
-/-- striped lets two threads work at the same time. -/
+/-- striped lets two threads of some client work at the same time, with no fault there. -/
 theorem striped.parallel : Parallel .default striped :=
   (parallel_iff_criterion ..).mpr (by decide)
 

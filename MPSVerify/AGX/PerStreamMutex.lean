@@ -20,8 +20,8 @@ def perStream : LockScheme where
   complete := [⟨.stream, .exclusive⟩]
   check := true
 
-/-- The shortest run to nullDeref, found by exhaustive search and checked here by
-evaluation: thread 0 shows the fault after the last step. -/
+/-- A shortest run to nullDeref (of a small instance, by exhaustive search; not
+proved to be the shortest). That it is a run is checked here by evaluation: thread 0 shows the fault after the last step. -/
 def perStream.trace : List Label := [
   .dispatch ⟨0, .create, 0⟩,
   .acquire 0,
@@ -57,7 +57,7 @@ theorem perStream.reaches_nullDeref : CanReach .default perStream .nullDeref :=
 theorem perStream.is_unsafe : ¬ Safe .default perStream :=
   perStream.reaches_nullDeref.unsafe
 
-/-- perStream lets two threads work at the same time. -/
+/-- perStream lets two threads of some client work at the same time, with no fault there. -/
 theorem perStream.parallel : Parallel .default perStream :=
   (parallel_iff_criterion ..).mpr (by decide)
 

@@ -9,7 +9,8 @@ import MPSVerify.Thm.Replay
 
 The predecessor proposed to (1) synchronise inside `setComputePipelineState:`, (2) protect the
 context registry with a mutex, (3) handle completion handlers correctly. None of them is enough,
-nor all three together: whole bodies must be atomic (`atomic_bodies_suffice`), or callers must lock.
+nor all three together. Whole bodies that are atomic are enough (`atomic_bodies_suffice`: with a
+liveness check and callers that retain), and so are locks around the calls.
 -/
 
 namespace MPSVerify

@@ -213,8 +213,8 @@ theorem safe_with_of_criterion (hsym : ∀ k k', meets k k' = meets k' k) (hc : 
     (h : criterionWith env meets σ = true) : SafeWith env meets σ :=
   (safe_with_iff_criterion hsym hc).mpr h
 
-/-- **Handing over is as good as confinement**: if handlers tear nothing down, clients that hand
-their encoders over need no locks at all. -/
+/-- **Handing over is nearly as good as confinement**: if handlers tear nothing down, clients that
+hand their encoders over need no locks at all; but the guard checks for liveness. -/
 theorem handing_over_needs_no_locks :
     SafeWith { Env.default with handlersTearDown := false } handsOver ⟨[], [], [], [], true⟩ :=
   safe_with_of_criterion (by intro k k'; cases k <;> cases k' <;> rfl) rfl (by decide)
