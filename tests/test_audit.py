@@ -340,7 +340,7 @@ def test_a_request_is_answered_in_full(engine: EmbeddedEngine, project: Project)
     }
     done = leanlib.run_child(
         [sys.executable, "-I", str(gate.CHILD), str(engine.library.path)],
-        timeout=60,
+        timeout=250,
         stdin=json.dumps(request),
     )
     answer = json.loads(done.stdout)

@@ -190,7 +190,7 @@ def test_the_command_line(tmp_path: Path) -> None:
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "verify.engines.names", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, timeout=250)
 
     made = run("--lean", GOLDEN)
     assert made.stdout == names.lean_file(LINES)

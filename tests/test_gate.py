@@ -394,11 +394,11 @@ def refute(output: Output) -> None:
     [
         ("import os; os.kill(os.getpid(), 9)", "signal 9"),
         ("import os; print('{}', flush=True); os.abort()", "signal 6"),
-        ("import time; time.sleep(60)", "no end after 0.5 s"),
+        ("import time; time.sleep(3600)", "no end after 0.5 s"),
         # A grandchild that holds on to the output must not make the gate wait for it.
         (
             "import subprocess, sys; subprocess.Popen([sys.executable, '-c', "
-            "'import time; time.sleep(60)'])",
+            "'import time; time.sleep(3600)'])",
             "printed nothing",
         ),
         ("raise ValueError('oops')", "printed nothing (exit code 1); it wrote: ValueError: oops"),
@@ -407,11 +407,9 @@ def refute(output: Output) -> None:
 def test_crashes(gate: Gate, fakes: Fakes, repository: Path, program: str, said: str) -> None:
     (repository / "verify.toml").write_text(POLICY + '[prove]\nlimit = "0.5s"\n')
     fakes.program["prove"] = program
-    start = time.monotonic()
     code, result = gate("--only", "prove")
     assert (code, result["verdict"]) == (3, "ERROR")
     assert said in stage_of(result, "prove")["checks"][0]["reason"]
-    assert time.monotonic() - start < 30
 
 
 def test_nothing_of_a_stage_is_left_running(gate: Gate, fakes: Fakes) -> None:
@@ -424,8 +422,8 @@ def test_nothing_of_a_stage_is_left_running(gate: Gate, fakes: Fakes) -> None:
 
 
 def ended(pid: int) -> bool:
-    """Whether a process ends within seconds; one whose parent died may be a zombie for a while."""
-    for _ in range(100):
+    """Whether a process ends before this test's time is up; a zombie has ended."""
+    while True:
         try:
             os.kill(pid, 0)
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -434,7 +432,6 @@ def ended(pid: int) -> bool:
         if state == "Z":
             return True
         time.sleep(0.05)
-    return False
 
 
 def test_a_program_that_is_not_there(
@@ -716,7 +713,7 @@ def test_killed_midway(
     while not (Path("pid").exists() and Path("pid").read_text()):
         time.sleep(0.02)
     child.send_signal(number)
-    child.communicate(timeout=30)
+    child.communicate(timeout=250)
     assert child.returncode == code
     assert number == signal.SIGKILL or ended(int(Path("pid").read_text()))
     assert not report.exists()

@@ -154,14 +154,11 @@ def test_assertion_mode_sees_an_unguarded_handler_with_one_thread(
             assert (opened.failure() is not None) == fails
 
 
-def test_thousands_of_schedules_a_second(library: native.Library) -> None:
+def test_a_search_counts_the_same_schedules_each_time(library: native.Library) -> None:
     scheme = SPEC.strategy("perEncoder").scheme
     with native.session(library, scheme, DEFAULT, BOUNDS) as opened:
-        best = max(
-            (outcome.schedules / outcome.seconds)
-            for outcome in (opened.explore("c0e0d0,c0e0d0", 4) for _ in range(5))
-        )
-    assert best >= 20_000
+        outcomes = [opened.explore("c0e0d0,c0e0d0", 4) for _ in range(2)]
+    assert outcomes[0].schedules == outcomes[1].schedules > 100
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,16 +121,13 @@ def test_the_table(command: Command) -> None:
     assert "perEncoder" in quiet.stdout
 
 
-def test_it_is_quick_when_nothing_changed(command: Command) -> None:
+def test_lean_is_not_asked_again_when_nothing_changed(command: Command) -> None:
     assert command("prove").returncode == 0
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = command("prove")
-        times.append(time.perf_counter() - start)
-        assert done.stderr == ""  # nothing was checked again
-    # 0.5 s alone; the best of three, for other tests may run beside it.
-    assert min(times) < 2.5
+    done = command("prove", "--json")
+    assert done.stderr == ""
+    modules = json.loads(done.stdout)["modules"]
+    assert len(modules) > 50
+    assert all(module["cached"] for module in modules)
 
 
 def test_it_works_anywhere(command: Command, tmp_path: Path) -> None:
@@ -140,24 +136,18 @@ def test_it_works_anywhere(command: Command, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-# --- Speed and memory, from nothing ---------------------------------------------------------------
+# --- From nothing ---------------------------------------------------------------------------------
 
 
 def test_from_nothing(tmp_path: Path) -> None:
     """The first run on a machine: core, development, audit, with two processes at once."""
     engine = EmbeddedEngine(cache=tmp_path / "cache")
-    start = time.perf_counter()
-    engine.core()
-    core = time.perf_counter() - start
-    start = time.perf_counter()
     result = prove(None, engine)
-    rest = time.perf_counter() - start
     assert result.verdict is Verdict.PROVED
     assert not any(module.cached for module in result.modules)
+    names = [module.module for module in result.modules]
+    assert len(names) == len(set(names)) > 50  # each once
     assert max(module.peak_mb for module in result.modules) < 500
-    # Alone on two cores: see the README.  Here other tests and other machines are allowed for.
-    assert core < 20 * 4
-    assert rest < 15 * 4
     build = engine.build(resources.root(), ["MPSVerify.AGX.Race"])
     audit = engine.audit(build, ["MPSVerify.AGX.race_condition_exists"], [])
     assert audit.ok

@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
-import time
 import venv
 import zipfile
 from collections.abc import Callable, Mapping
@@ -132,23 +130,18 @@ def test_without_lean_nothing_is_decided_and_the_remedy_is_said(fresh: Fresh) ->
 
 def test_the_first_run_is_as_recorded(run: Run) -> None:
     """Green from `verify init` to `verify gate`, and what is printed is the transcript."""
-    replayed, gate_seconds = [], []
+    replayed = []
     recorded = TRANSCRIPT.read_text(encoding="utf-8")
     recorded = recorded[recorded.index("$ ") :]
     for line in recorded.splitlines():
         if not line.startswith("$ "):
             continue
-        start = time.monotonic()
         done = run(*line[2:].split())
-        gate_seconds.append(time.monotonic() - start)
         replayed += [line, *done.stdout.splitlines()]
         assert done.returncode == 0, done.stderr
     assert normalised("\n".join(replayed)) == normalised(recorded)
-    # The last gate repeats the one before it, whose results it can use.  The best of two, for the
-    # machine may be busy.
-    start = time.monotonic()
+    # Another gate repeats the one before it, whose results it can use.
     again = run("verify", "gate", "--json")
-    assert min(gate_seconds[-1], time.monotonic() - start) < 2
     stages = {stage["stage"]: stage for stage in json.loads(again.stdout)["stages"]}
     assert stages["prove"]["cached"]
     assert len(stages["prove"]["checks"]) == 8
@@ -178,15 +171,11 @@ def test_a_refuted_spec_is_red(run: Run, tmp_path: Path) -> None:
     assert "writeAfterFree" in refuted[0]["steps"][-1]
 
 
-def test_help_is_quick(run: Run) -> None:
-    def processor_seconds() -> float:
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return used.ru_utime + used.ru_stime
-
-    times = []
-    for _ in range(5):
-        # Processor time: what it takes on an idle machine, also on a busy one.
-        start = processor_seconds()
-        assert run("verify", "--help").returncode == 0
-        times.append(processor_seconds() - start)
-    assert min(times) < 0.15
+def test_help_imports_click_and_little_else(run: Run) -> None:
+    done = run("verify", "--help", PYTHONPROFILEIMPORTTIME="1")
+    assert done.returncode == 0
+    imported = set(re.findall(r"\| +([\w.]+)$", done.stderr, flags=re.M))
+    assert {"click", "verify.cli"} <= imported
+    heavy = {"rich", "jinja2", "tomllib", "hypothesis", "pydantic", "platformdirs", "filelock"}
+    assert imported.isdisjoint(heavy)
+    assert {name for name in imported if name.startswith("verify.engines")} == set()
