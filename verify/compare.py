@@ -97,7 +97,7 @@ def _proved(result: Result) -> Mapping[str, tuple[str, ...] | None]:
 
 @click.command("compare")
 @options.spec
-@click.option("--seconds", type=click.FloatRange(1, 3600), default=2, show_default=True,
+@click.option("--seconds", type=options.Finite(1, 3600), default=2, show_default=True,
               help="For each strategy and native oracle.")  # fmt: skip
 @options.json_output
 @options.quiet

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
+from math import factorial
 from typing import NamedTuple
 
+from verify.errors import VerifyError
 from verify.semantics import (
     HOLDING,
     POINTS,
@@ -49,6 +51,14 @@ __all__ = [
     "steps_text",
 ]
 
+MAX_RENAMINGS = 1_000_000
+"""More are not tried for each state, nor listed."""
+
+
+class TooLargeError(VerifyError):
+    """An instance is too large for this way to search it."""
+
+
 PYTHON_STATE = 300
 """Bytes that a visited state takes in the Python search, about."""
 
@@ -60,7 +70,7 @@ class Limits:
     Attributes:
         states: Of one instance.
         memory: Bytes for states.
-        seconds: Of one instance.
+        seconds: Of all instances together; the first is begun in any case.
     """
 
     states: int = 1 << 40
@@ -145,10 +155,16 @@ def explore(
     """
     result = Exploration()
     if instances is None:
-        instances = instances_of(scheme, env, threads, encoders, blocks)
+        instances = each_instance(scheme, env, threads, encoders, blocks)
+    begin = time.monotonic()
     for bounds in instances:
+        left = limits.seconds - (time.monotonic() - begin if result.instances else 0)
+        if left <= 0 and result.instances:
+            result.complete = False
+            break
         result.instances.append(bounds)
-        _Search(scheme, env, bounds, result, symmetry).run(first_fault, limits, progress)
+        search = _Search(scheme, env, bounds, result, symmetry)
+        search.run(first_fault, replace(limits, seconds=left), progress)
         if first_fault and result.counterexamples:
             result.complete = False
             break
@@ -160,9 +176,17 @@ def explore(
 def instances_of(
     scheme: LockScheme, env: Environment, threads: int, encoders: int, blocks: int
 ) -> list[Bounds]:
+    """All that `each_instance` gives, for numbers that are small."""
+    return list(each_instance(scheme, env, threads, encoders, blocks))
+
+
+def each_instance(
+    scheme: LockScheme, env: Environment, threads: int, encoders: int, blocks: int
+) -> Iterator[Bounds]:
     """The instances to visit so that every stream, home and queue map is covered.
 
-    Maps that differ by renaming threads, encoders, streams or queues only are visited once.  A
+    Maps that differ by renaming threads, encoders, streams or queues only are visited once (homes
+    under confinement of many threads perhaps more than once: to tell them apart takes longer).  A
     map that nothing depends on (streams without a stream lock, queues without a queue lock, homes
     without confinement) is left at its default.
 
@@ -171,41 +195,104 @@ def instances_of(
     """
     default = Bounds(threads, encoders, blocks)
     scopes = {request.scope for kind in KINDS for request in scheme.locks[kind]}
-    all_streams = _partitions(threads) if "stream" in scopes else [default.streams]
-    all_queues = _partitions(encoders) if "queue" in scopes else [default.queues]
-    all_homes: Iterable[tuple[int, ...]] = [default.homes]
-    if not env.sharedEncoders:
-        all_homes = itertools.product(range(threads), repeat=encoders)
-    seen = set()
-    found = []
-    for streams, queues, homes in itertools.product(all_streams, all_queues, list(all_homes)):
-        names = {
-            (
-                _partition(streams[t] for t in order),
-                _partition(queues[e] for e in places),
-                tuple(order.index(homes[e]) for e in places),
-            )
-            for order in itertools.permutations(range(threads))
-            for places in itertools.permutations(range(encoders))
-        }
-        # Without confinement homes mean nothing, and their default must not tell maps apart.
-        key = min(names if not env.sharedEncoders else {(s, q, ()) for s, q, _ in names})
-        if key not in seen:
-            seen.add(key)
-            found.append(Bounds(threads, encoders, blocks, streams, homes, queues))
+    all_streams = _classes(threads) if "stream" in scopes else [default.streams]
+    all_queues = _classes(encoders) if "queue" in scopes else [default.queues]
+    exact = factorial(threads) * threads**encoders <= _EXACT
+
+    def found() -> Iterator[Bounds]:
+        for streams, queues in itertools.product(all_streams, all_queues):
+            every = [default.homes] if env.sharedEncoders else _homes(streams, queues, exact)
+            for homes in every:
+                yield Bounds(threads, encoders, blocks, streams, homes, queues)
+
     # The instance with the fewest conflicts first: it has the most runs, thus the shortest ones.
-    found.sort(key=lambda b: (-len(set(b.streams)), -len(set(b.queues)), -len(set(b.homes))))
-    return found
+    if env.sharedEncoders or exact:
+        maps = sorted(found(), key=lambda b: (b.streams, b.queues, b.homes))
+        maps.sort(key=lambda b: (-len(set(b.streams)), -len(set(b.queues)), -len(set(b.homes))))
+        yield from maps
+    else:
+        yield from found()  # too many to make them all before the first is searched
 
 
-def _partition(classes: Iterable[int]) -> tuple[int, ...]:
-    """The map with its values renamed in the order of their first use."""
-    names: dict[int, int] = {}
-    return tuple(names.setdefault(c, len(names)) for c in classes)
+_EXACT = 300_000
+"""Up to so many renamed maps of homes are looked at to find those that are the same."""
 
 
-def _partitions(size: int) -> list[tuple[int, ...]]:
-    return sorted({_partition(p) for p in itertools.product(range(size), repeat=size)})
+def _classes(size: int) -> list[tuple[int, ...]]:
+    """The ways to divide so many things among classes, up to renaming things and classes.
+
+    Each as the least map: larger classes first.  Those with the most classes come first.
+    """
+
+    def sizes(rest: int, most: int) -> Iterator[list[int]]:
+        if rest == 0:
+            yield []
+        for first in range(min(rest, most), 0, -1):
+            for others in sizes(rest - first, first):
+                yield [first, *others]
+
+    maps = [
+        tuple(name for name, count in enumerate(counts) for _ in range(count))
+        for counts in sizes(size, size)
+    ]
+    return sorted(maps, key=lambda classes: (-len(set(classes)), classes))
+
+
+def _homes(
+    streams: tuple[int, ...], queues: tuple[int, ...], exact: bool
+) -> Iterator[tuple[int, ...]]:
+    """The owners of the encoders, up to renaming threads and encoders under two maps.
+
+    Args:
+        streams, queues: Of `_classes`, so that encoders of one queue stand side by side.
+        exact: Give each class once, by comparing its least map with all that threads can be
+            renamed to; else by what can be seen at once, perhaps more than once.
+    """
+    threads, encoders = len(streams), len(queues)
+    blocks = [[e for e in range(encoders) if queues[e] == queue] for queue in dict.fromkeys(queues)]
+    ends = {block[-1]: number for number, block in enumerate(blocks)}
+    alone = [streams.count(stream) == 1 for stream in streams]
+    moves = [
+        names
+        for names in (itertools.permutations(range(threads)) if exact else ())
+        if _same_partition(streams, names)
+    ]
+
+    def least(homes: Sequence[int]) -> tuple[int, ...]:
+        """The least map that renaming encoders leads to."""
+        parts = [tuple(sorted(homes[e] for e in block)) for block in blocks]
+        # Larger blocks stand first, so sorting by size and content keeps sizes in place.
+        parts.sort(key=lambda part: (-len(part), part))
+        return tuple(itertools.chain.from_iterable(parts))
+
+    def first(thread: int, homes: tuple[int, ...]) -> bool:
+        """Whether no lesser thread that could have its name is still without an encoder."""
+        return thread in homes or all(
+            other in homes
+            for other in range(thread)
+            if streams[other] == streams[thread] or (alone[other] and alone[thread])
+        )
+
+    def grow(homes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        place = len(homes)
+        if place == encoders:
+            if all(homes <= least([names[home] for home in homes]) for names in moves):
+                yield homes
+            return
+        for thread in reversed(range(threads)):
+            if place and queues[place] == queues[place - 1] and thread < homes[-1]:
+                break
+            if not first(thread, homes):
+                continue
+            more = (*homes, thread)
+            number = ends.get(place, 0)
+            if number and len(blocks[number]) == len(blocks[number - 1]):
+                before, here = ([more[e] for e in blocks[n]] for n in (number - 1, number))
+                if here < before:
+                    continue
+            yield from grow(more)
+
+    yield from grow(())
 
 
 class _Moves(NamedTuple):
@@ -448,8 +535,12 @@ def renamings(packed: PackedModel) -> list[tuple[tuple[int, ...], tuple[int, ...
 
     Returns:
         For each renaming the new name of each thread, and of each encoder.
+
+    Raises:
+        TooLargeError: If there are too many to try.
     """
     bounds, env = packed.bounds, packed.model.env
+    _few(factorial(bounds.threads) * factorial(bounds.encoders), bounds)
     scopes = {r.scope for kind in KINDS for r in packed.model.requests(kind)}
     return [
         (threads, encoders)
@@ -465,6 +556,15 @@ def renamings(packed: PackedModel) -> list[tuple[tuple[int, ...], tuple[int, ...
         and ("stream" not in scopes or _same_partition(bounds.streams, threads))
         and ("queue" not in scopes or _same_partition(bounds.queues, encoders))
     ]
+
+
+def _few(number: int, bounds: Bounds) -> None:
+    if number > MAX_RENAMINGS:
+        raise TooLargeError(
+            f"{bounds.threads} threads, {bounds.encoders} encoders, {bounds.blocks} blocks: "
+            f"symmetry would try {number:,} renamings, more than {MAX_RENAMINGS:,}; use fewer, or "
+            "leave --symmetry out"
+        )
 
 
 def block_renaming(packed: PackedModel) -> Callable[[int], tuple[int, tuple[int, ...]]]:
@@ -516,9 +616,11 @@ class Symmetry:
     """
 
     def __init__(self, packed: PackedModel) -> None:
+        names = renamings(packed)
+        _few(len(names) * factorial(packed.bounds.blocks), packed.bounds)
         self._renamings = [
             _Renaming(packed.packing, threads, encoders, blocks)
-            for threads, encoders in renamings(packed)
+            for threads, encoders in names
             for blocks in itertools.permutations(range(packed.bounds.blocks))
         ]
 
@@ -614,12 +716,12 @@ class _Search:
         queue = [start]
         edges = 0
         for number, word in enumerate(queue):  # grows
-            if number % 1024 == 0:
+            if number % 64 == 0:
                 seconds = time.monotonic() - begin
                 if seconds > limits.seconds:
                     result.complete = False
                     break
-                if progress is not None:
+                if progress is not None and number % 1024 == 0:
                     progress(len(queue), edges, seconds)
             steps, faults, moving, exhausted = self._packed.expand(word)
             edges += len(steps)

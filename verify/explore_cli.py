@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import click
 
 from verify import options
 from verify.errors import VerifyError
-from verify.explore import Exploration, Limits, explore, instances_of
+from verify.explore import Exploration, Limits, each_instance, explore
 from verify.native import write_file
 from verify.semantics import Bounds
 from verify.spec import FAULTS, Environment, Spec, Strategy, load
@@ -66,6 +66,8 @@ class _Options:
     symmetry: bool
     instances: list[Bounds] | None
     quiet: bool
+    said: set[str] = field(default_factory=set)
+    """Why the native engine cannot search, as far as it has been said."""
 
 
 strategies_option = click.option(
@@ -104,7 +106,7 @@ environments_option = click.option(
 )
 @click.option(
     "--memory",
-    type=click.FloatRange(min=0.001),
+    type=options.Finite(min=0.001),
     default=4.0,
     show_default=True,
     help="GiB for states.",
@@ -112,10 +114,10 @@ environments_option = click.option(
 @click.option(
     "--time",
     "seconds",
-    type=click.FloatRange(min=0.001),
+    type=options.Finite(min=0.001),
     default=1e9,
     show_default="none",
-    help="Seconds for each search.",
+    help="Seconds for each strategy in an environment.",
 )
 @click.option("--symmetry", is_flag=True, help="States up to renaming (not for SPIN).")
 @click.option("--steps", is_flag=True, help="Print a shortest run to each fault.")
@@ -277,9 +279,13 @@ def _search(strategy: Strategy, environment: Environment, how: _Options) -> Expl
 
             try:
                 return explore_native.explore(strategy.scheme, environment, *sizes, **arguments)
-            except explore_native.NoCompilerError:
+            except explore_native.CANNOT as error:
                 if how.engine == "native":
                     raise
+                reason = str(error).partition("; ")[0]
+                if reason not in how.said:
+                    how.said.add(reason)
+                    click.echo(f"{reason}: searched in Python instead", err=True)
         return explore(strategy.scheme, environment, *sizes, **arguments)
 
 
@@ -290,7 +296,7 @@ def _export(
     from verify import promela
 
     for strategy, environment in cells:
-        instances = how.instances or instances_of(
+        instances = how.instances or each_instance(
             strategy.scheme, environment, how.threads, how.encoders, how.blocks
         )
         for number, bounds in enumerate(instances, 1):

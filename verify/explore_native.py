@@ -9,24 +9,25 @@ and blocks; the locks and the maps of an instance are its input.  It is compiled
 from __future__ import annotations
 
 import itertools
-import json
 import subprocess
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from verify import cxx, resources
+from verify import answers, cache, cxx, resources
 from verify.children import tied
 from verify.cxx import NoCompilerError
-from verify.errors import VerifyError
+from verify.errors import EngineMissing, VerifyError
 from verify.explore import (
     UNLIMITED,
     Exploration,
     Limits,
     PackedModel,
     Progress,
-    instances_of,
+    TooLargeError,
+    each_instance,
     renamings,
 )
 from verify.semantics import (
@@ -50,6 +51,16 @@ from verify.trace import Trace
 
 MAX_BITS = 62
 """Wider states do not fit the engine's words."""
+
+
+class CannotBuildError(VerifyError):
+    """There is a compiler, and it makes no program of the search."""
+
+
+_WITNESSES = ("parallel", "encodes_in_parallel", "skip", "deadlock", "exhausted")
+
+CANNOT = (EngineMissing, TooLargeError, CannotBuildError)
+"""Why another engine must search: this one has not begun."""
 
 
 @dataclass
@@ -101,12 +112,25 @@ def explore(
     """
     result = Exploration()
     cost = performance if performance is not None else Performance()
-    for bounds in instances or instances_of(scheme, env, threads, encoders, blocks):
+    left = limits.seconds
+    for bounds in instances or each_instance(scheme, env, threads, encoders, blocks):
+        if left <= 0 and result.instances:
+            result.complete = False
+            cost.out_of_time = True
+            break
         result.instances.append(bounds)
         packed = PackedModel(scheme, env, bounds)
-        program = build(source(packed))
+        text = source(packed)
+        cache.directory()  # one that is refused is an error, whatever could do without
+        try:
+            program = build(text)
+        except EngineMissing:
+            raise
+        except VerifyError as error:
+            raise CannotBuildError(str(error)) from None
         data = input_of(packed, symmetry)
-        found = _run(program, data, limits, None, progress)
+        begin = time.monotonic()  # compiling is no searching
+        found = _run(program, data, replace(limits, seconds=max(left, 0.0)), None, progress)
         result.states += found["states"]
         result.edges += found["edges"]
         result.complete = result.complete and found["complete"]
@@ -123,6 +147,7 @@ def explore(
             # get there: the fault was seen all the same.
             untimed = replace(limits, seconds=UNLIMITED.seconds)
             witnesses |= _run(program, data, untimed, depth, progress)["found"]
+        left -= time.monotonic() - begin
         _collect(result, packed, witnesses)
     order = result.counterexamples
     result.counterexamples = {fault: order[fault] for fault in FAULTS if fault in order}
@@ -172,11 +197,13 @@ def _run(
                 process.stdin.write(data)
                 process.stdin.close()
             for line in process.stdout or ():
-                value = json.loads(line)
-                if "progress" not in value:
-                    result = value
-                elif progress is not None:
-                    progress(value["states"], value["edges"], value["seconds"])
+                with answers.taken_from(str(program), _REMEDY):
+                    value = answers.loads(line)
+                    if "progress" in value:
+                        if progress is not None:
+                            progress(value["states"], value["edges"], value["seconds"])
+                        continue
+                    result = _checked(value)
         except BaseException:  # an interrupt must not leave the search running
             process.kill()
             process.wait()
@@ -187,6 +214,26 @@ def _run(
             "give it less with --memory, or use --engine python"
         )
     return result
+
+
+_REMEDY = "remove that program, or use --engine python"
+
+
+def _checked(value: dict[str, Any]) -> dict[str, Any]:
+    """An answer of the program, if it has the form of one (else see `answers.ODD`)."""
+    for key in ("states", "edges", "bytes"):
+        answers.get(value, key, int)
+    for key in ("complete", "out_of_memory", "out_of_time"):
+        answers.get(value, key, bool)
+    answers.seconds(value)
+    for name, witness in answers.get(value, "found", dict).items():
+        if name not in (*FAULTS, *_WITNESSES):
+            raise ValueError(f"{name[:60]!r} is no fault")
+        answers.get(witness, "depth", int)
+        words = witness.get("words", [0])
+        if not words or not all(type(word) is int and 0 <= word < answers.MOST for word in words):
+            raise ValueError(f"the run to {name} is no list of states")
+    return value
 
 
 # --- Compiling ------------------------------------------------------------------------------------
@@ -214,18 +261,19 @@ def source(packed: PackedModel) -> str:
     """The C++ source of the search of instances of this size, in this environment.
 
     Raises:
-        VerifyError: If a state does not fit a word.
+        TooLargeError: If a state does not fit a word.
     """
     import jinja2
 
     bounds, packing = packed.bounds, packed.packing
+    size = f"{bounds.threads} threads, {bounds.encoders} encoders, {bounds.blocks} blocks"
     if packing.bits > MAX_BITS:
-        raise VerifyError(
-            f"{bounds}: a state has {packing.bits} bits, the native engine takes {MAX_BITS}; "
+        raise TooLargeError(
+            f"{size}: a state has {packing.bits} bits, the native engine takes {MAX_BITS}; "
             "use fewer, or --engine python"
         )
     if len(KINDS) * bounds.encoders >= 63:
-        raise VerifyError(f"{bounds}: the native engine takes at most 15 encoders")
+        raise TooLargeError(f"{size}: the native engine takes at most 15 encoders")
     writer = _Writer(packed)
     operations = writer.operations
     inside = [
@@ -501,4 +549,4 @@ class _Writer:
         return f"(({word} & ~{mask:#x}ull) | {value:#x}ull)" if mask else word
 
 
-__all__ = ["NoCompilerError", "Performance", "build", "explore", "source"]
+__all__ = ["CANNOT", "NoCompilerError", "Performance", "build", "explore", "source"]

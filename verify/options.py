@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import click
 
 JSON_META = "verify.json"
 """Key in a click context's `meta`: whether the command was asked for JSON."""
+
+
+class Finite(click.FloatRange):
+    """A range of numbers; NaN and infinity are in none (click lets NaN pass every bound)."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
+        return number
 
 
 def _remember(context: click.Context, _: click.Parameter, value: bool) -> bool:

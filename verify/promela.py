@@ -15,13 +15,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verify.children import tied
 from verify.errors import VerifyError
-from verify.explore import UNLIMITED, Limits, instances_of
+from verify.explore import UNLIMITED, Limits, each_instance
 from verify.semantics import (
     FAULT_RULES,
     HOLDING,
@@ -118,19 +119,26 @@ def explore(
                 f"{program} is not installed; apt install spin gcc, or another engine"
             )
     flags = [optimise, *PAN_FLAGS, f"-DMEMLIM={max(limits.memory >> 20, 1)}"]
-    results = []
-    for bounds in instances or instances_of(scheme, env, threads, encoders, blocks):
+    results: list[SpinResult] = []
+    left = limits.seconds
+    complete = True
+    for bounds in instances or each_instance(scheme, env, threads, encoders, blocks):
+        if left <= 0 and results:
+            complete = False
+            break
         with tempfile.TemporaryDirectory(prefix="verify-spin-") as directory:
             work = Path(directory)
             (work / "model.pml").write_text(export(scheme, env, bounds), encoding="utf-8")
             _call(["spin", "-a", "model.pml"], work)
             _call(["gcc", "-w", *flags, "-o", "pan", "pan.c"], work)
             command = [str(work / "pan"), "-E", "-n", f"-m{depth}", f"-w{hash_bits}"]
-            results.append(_search(command, work, limits.seconds))
+            begin = time.monotonic()  # compiling is no searching
+            results.append(_search(command, work, left))
+            left -= time.monotonic() - begin
     return SpinResult(
         frozenset().union(*(r.faults for r in results)),
         sum(r.states for r in results),
-        all(r.complete for r in results),
+        complete and all(r.complete for r in results),
         sum(r.seconds for r in results),
         max(r.state_bytes for r in results),
     )

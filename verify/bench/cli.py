@@ -39,7 +39,7 @@ _COMMON: list[Callable[[Any], Any]] = [
     click.option("--threads", callback=_numbers, metavar="N,N,...", help="How many threads."),
     click.option("--repetitions", type=click.IntRange(1, 1000), help="At least 10; by default 12."),
     click.option(
-        "--time", "milliseconds", type=click.FloatRange(1, 60_000),
+        "--time", "milliseconds", type=options.Finite(1, 60_000),
         help="Milliseconds of one measurement; by default 40.",
     ),
     click.option("--seed", type=int, default=1, show_default=True, help="Of the order."),
@@ -49,7 +49,7 @@ _COMMON: list[Callable[[Any], Any]] = [
         help="Fail on a slowdown beyond the spread, compared with this recorded result.",
     ),
     click.option(
-        "--tolerance", type=click.FloatRange(0, 1), default=0.05, show_default=True,
+        "--tolerance", type=options.Finite(0, 1), default=0.05, show_default=True,
         help="With --against: smaller slowdowns are none.",
     ),
     click.option(
