@@ -10,7 +10,7 @@ from verify import claims, explain, replay, spec, statements, views
 from verify.errors import VerifyError
 from verify.semantics import Bounds
 from verify.spec import Environment, Spec
-from verify.statements import Statement, core, word
+from verify.statements import Statement, rooted, word
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_bare_name_is_refused(text: str) -> None:
     [
         f"{word('Safe')} ⟨.true, .false⟩ ⟨[⟨.encoder, .exclusive⟩], .true⟩",
         f"¬ ({word('LockScheme.replay?')} .initial [.body 0 (.loaded 1)] = .true)",
-        f"∀ k n ∈ {word('allKinds')}, {core('Decidable.decide')} ((k, n) ∈ [])",
+        f"∀ k n ∈ {word('allKinds')}, {rooted('Decidable.decide')} ((k, n) ∈ [])",
         f"({{ create := [], check := .true }} : {word('LockScheme')}) = .true",
     ],
 )

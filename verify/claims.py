@@ -14,7 +14,7 @@ from pathlib import Path
 from verify import deadlock, statements, views
 from verify.errors import VerifyError
 from verify.spec import KINDS, Environment, LockScheme, Spec, Strategy
-from verify.statements import Statement, word
+from verify.statements import Statement, rooted, word
 from verify.views import Counterexample, StrategyView
 
 AGX = "MPSVerify.AGX"
@@ -181,14 +181,15 @@ def about(
 
 def _deadlock_proofs(found: deadlock.Finding) -> tuple[str, str]:
     """That the locks can be ordered, or the run into a deadlock."""
-    free = f"{word('deadlock_free_of_orderable')} ({EVALUATION})"
+    free = f"{rooted('MPSVerify.deadlock_free_of_orderable')} ({EVALUATION})"
     run = found.run
     if run is None:
         return free, EVALUATION
     listed = ", ".join(map(views.lean_sequential_label, run.events))
     maps = " ".join(str(list(m)) for m in (run.bounds.streams, run.bounds.homes, run.bounds.queues))
+    sound = rooted("MPSVerify.LockScheme.leadsToDeadlock_sound")
     return free, (
-        f"{word('LockScheme.leadsToDeadlock_sound')} (c := {word('Client.listed')} {maps}) "
+        f"{sound} (c := {rooted('MPSVerify.Client.listed')} {maps}) "
         f"(run := [{listed}]) (ts := {list(range(run.bounds.threads))}) ({EVALUATION})"
     )
 
@@ -274,22 +275,22 @@ def pins(spec: Spec) -> Pins:
     stated: list[tuple[str, str]] = []
     definitions = []
     for environment in spec.environments.values():
-        name = f"Env.{environment.name}"
-        definitions.append(f"MPSVerify.{name}")
-        stated.append((f"{word(name)} = {environment_literal(environment)}", "rfl"))
+        name = f"MPSVerify.Env.{environment.name}"
+        definitions.append(name)
+        stated.append((f"{rooted(name)} = {environment_literal(environment)}", "rfl"))
     for strategy in spec.strategies:
-        definitions.append(f"{AGX}.{strategy.name}")
-        name = word(f"AGX.{strategy.name}")
-        stated.append((f"{name} = {scheme_literal(strategy.scheme)}", "rfl"))
+        name = f"{AGX}.{strategy.name}"
+        definitions.append(name)
+        stated.append((f"{rooted(name)} = {scheme_literal(strategy.scheme)}", "rfl"))
     counted = [strategy for strategy in spec.strategies if not strategy.extension]
     type_ = f"{AGX}.Strategy"
     definitions += [type_, f"{type_}.scheme", *(f"{type_}.{s.name}" for s in counted)]
     for strategy in counted:
         scheme = scheme_literal(strategy.scheme)
-        stated.append((f"{word('AGX.Strategy.scheme')} .{strategy.name} = {scheme}", "rfl"))
+        stated.append((f"{rooted(f'{type_}.scheme')} .{strategy.name} = {scheme}", "rfl"))
     members = " ∨ ".join(f"s = .{strategy.name}" for strategy in counted)
     if members:
-        whole = f"∀ s : {word('AGX.Strategy')}, {members}"
+        whole = f"∀ s : {rooted(type_)}, {members}"
         stated.append((whole, "by intro s; cases s <;> decide"))
     lines = [f"import {AGX}", f"namespace {PINNED}"]
     lines += [
@@ -335,7 +336,7 @@ def restated(claims_file: Path) -> list[tuple[str, str]]:
 
 def hand_written(name: str, theorem: str) -> Claim:
     """A claim that a person has written: a constant, and the theorem that it restates."""
-    return Claim("", "restated", theorem, HAND_WRITTEN, Statement(statements.core(name)), name)
+    return Claim("", "restated", theorem, HAND_WRITTEN, Statement(statements.rooted(name)), name)
 
 
 def of_spec(spec: Spec, strategy_views: Iterable[StrategyView]) -> dict[str, list[Claim]]:

@@ -29,7 +29,7 @@ from verify.errors import EngineMissing, VerifyError
 from verify.prove import Row
 from verify.semantics import Bounds
 from verify.spec import FAULTS, FLAGS, KINDS, Environment, LockScheme, Strategy
-from verify.statements import Statement, core, word
+from verify.statements import Statement, rooted, word
 from verify.trace import Trace, steps_text
 from verify.verdict import Verdict, combine
 from verify.views import Counterexample
@@ -248,7 +248,7 @@ def _overlap_claim(
     scheme = claims.scheme_literal(strategy.scheme)
     listed = ", ".join(f"(.{kind}, .{other})" for kind, other in pairs)
     kinds, overlaps = word("allKinds"), word("LockScheme.overlaps")
-    found = f"{core('Decidable.decide')} ((k, n) ∈ [{listed}])" if pairs else ".false"
+    found = f"{rooted('Decidable.decide')} ((k, n) ∈ [{listed}])" if pairs else ".false"
     statement = Statement(f"∀ k ∈ {kinds}, ∀ n ∈ {kinds}, {overlaps} {scheme} {env} k n = {found}")
     english = f"{strategy.name}: which pairs of operations are not excluded"
     return Claim(strategy.name, "overlaps", None, claims.AGX, statement, english)

@@ -20,7 +20,7 @@ from verify.engines.base import Engine
 from verify.errors import VerifyError
 from verify.semantics import HOLDING, Activity, Bounds, Event, Model, State
 from verify.spec import Environment, LockScheme
-from verify.statements import Statement, core, word
+from verify.statements import Statement, rooted, word
 from verify.verdict import Verdict
 
 PIECE = 100
@@ -133,10 +133,13 @@ def lean_module(
     """
 
     def own(name: str) -> str:
-        return word(f"Recorded.{name}")
+        return rooted(f"{MODULE}.{name}")
 
     def term(name: str, *arguments: str) -> str:
         return f"{word(name)} {' '.join(arguments)}"
+
+    def apply(theorem: str, *arguments: str) -> str:
+        return f"{rooted(f'MPSVerify.{theorem}')} {' '.join(arguments)}"
 
     def define(name: str, type_: str, value: str) -> str:
         return statements.definition(name, Statement(type_), Statement(value))
@@ -174,13 +177,13 @@ def lean_module(
         labels = ", ".join(map(views.lean_label, piece))
         replayed = term("LockScheme.replay?", *system, before, own(f"piece{last}"))
         lines += [
-            define(f"piece{last}", f"{core('List')} {word('Label')}", f"[{labels}]"),
+            define(f"piece{last}", f"{rooted('List')} {word('Label')}", f"[{labels}]"),
             define(f"snapshot{last}", word("Snapshot"), snapshots.lean()),
             prove(f"step{last}", f"{replayed} = .some {after}", "by decide +kernel"),
             prove(
                 f"reachable{last}",
                 reachable(),
-                term("LockScheme.replay?_sound", own(f"step{last}"), own(f"reachable{last - 1}")),
+                apply("LockScheme.replay?_sound", own(f"step{last}"), own(f"reachable{last - 1}")),
             ),
         ]
     snapshot, known = own(f"snapshot{last}"), own(f"reachable{last}")
@@ -193,7 +196,7 @@ def lean_module(
             prove(
                 "accepted",
                 f"{reachable()} ∧ {faulty}",
-                f"⟨{known}, {term('Snapshot.shows_sound', own('shows'))}⟩",
+                f"⟨{known}, {apply('Snapshot.shows_sound', own('shows'))}⟩",
             ),
         ]
     elif rejected is not None:
@@ -201,7 +204,7 @@ def lean_module(
         lines += [
             prove(
                 "accepted",
-                f"{reachable()} ∧ {core('Option.isSome')} ({step}) = .false",
+                f"{reachable()} ∧ {rooted('Option.isSome')} ({step}) = .false",
                 f"⟨{known}, by decide +kernel⟩",
             )
         ]

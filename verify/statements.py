@@ -27,17 +27,30 @@ _TOKEN = re.compile(
 _BINDER = re.compile(rf"(?:∀|∃|\bfun) ((?:{_PART} ?)+)(?=[∈,:]|=>)")
 
 
-def word(name: str) -> str:
-    """A name of this project's Lean, from the root.
-
-    Args:
-        name: Below `MPSVerify`, for instance `Safe` or `LockScheme.leadsTo`.
+WORDS = frozenset(
     """
-    return f"{_ROOT}MPSVerify.{name}"
+    Safe CanReach ExactFaults Parallel TeardownRace DeadlockFree Reachable Faulty
+    Env LockScheme Client Label Snapshot FMap.get Snapshot.state Snapshot.shows
+    LockScheme.check LockScheme.config LockScheme.leadsTo LockScheme.overlaps LockScheme.replay?
+    LockScheme.step? allFaults allKinds criterion faultCriterion
+    """.split()
+)
+"""The words of this project's Lean that statements are made of, below `MPSVerify`."""
 
 
-def core(name: str) -> str:
-    """A name of Lean's core library, from the root."""
+def word(name: str) -> str:
+    """One of `WORDS`, from the root.
+
+    Raises:
+        VerifyError: It is none of them.
+    """
+    if name not in WORDS:
+        raise VerifyError(f"statement: {name!r} is no word of a statement; add it to `WORDS`")
+    return rooted(f"MPSVerify.{name}")
+
+
+def rooted(name: str) -> str:
+    """A full name, from the root."""
     return f"{_ROOT}{name}"
 
 

@@ -345,27 +345,33 @@ class Audit:
             self._uses[text] = (uses, constant.kind == "axiom")
         return self._uses[text]
 
-    def meaning(self, statements: Sequence[str], known: Container[str] = ()) -> dict[str, str]:
-        """The constants outside the core library that the meaning of statements rests on.
+    def mentioned(self, statements: Sequence[str]) -> list[tuple[str, str]]:
+        """The constants that statements mention, each with a statement."""
+        return [
+            (self.names[used], text)
+            for text in statements
+            if text in self.declared
+            for used in array(self.lean.used_constants(retain(self.declared[text][1].type)))
+        ]
 
-        That is what their types mention, and what those mention: types, values of definitions,
-        instances among them, constructors.  Theorems are left out: a term may hold a proof, but
-        which one says nothing.
+    def meaning(
+        self, roots: Sequence[tuple[str, str]], known: Container[str] = ()
+    ) -> dict[str, str]:
+        """The constants outside the core library that the meaning of some constants rests on.
+
+        These themselves, and what they mention: types, values of definitions, instances among
+        them, constructors.  Theorems are left out: a term may hold a proof, but which one says
+        nothing.
 
         Args:
-            statements: Constants; their types count.
+            roots: From `mentioned`.
             known: Constants that are not looked into.
 
         Returns:
             Each constant with the statement that led to it.
         """
         found: dict[str, str] = {}
-        stack = [
-            (self.names[used], text)
-            for text in reversed(statements)
-            if text in self.declared
-            for used in array(self.lean.used_constants(retain(self.declared[text][1].type)))
-        ]
+        stack = list(reversed(roots))
         while stack:
             text, statement = stack.pop()
             if text in found or text not in self.declared:
@@ -386,7 +392,8 @@ class Audit:
                 if below and module != owner and module not in self.core:
                     yield f"{module}: declares {text}; only {owner} may declare what is below it"
         definitions, modules = set(trust["definitions"]), trust["modules"]
-        for text, statement in self.meaning(trust["statements"], definitions).items():
+        roots = self.mentioned(trust["statements"])
+        for text, statement in self.meaning(roots, definitions).items():
             module = self.declared[text][2]
             trusted = any(module.startswith(m) if m.endswith(".") else module == m for m in modules)
             if not trusted and text not in definitions:

@@ -25,7 +25,7 @@ from verify.mutation.mutants import (
 )
 from verify.mutation.observers import Seen
 from verify.spec import FAULTS, Environment, LockScheme
-from verify.statements import Statement, core, word
+from verify.statements import Statement, rooted, word
 
 # That there is a race is decided by a theorem on it; the rest has instances.
 _RACE = (f"by simp only [teardown_race_iff_criterion]; {claims.EVALUATION[3:]}",) * 2
@@ -188,7 +188,7 @@ def criterion_answer(mutant: SemanticMutant, cells: Sequence[Cell], engine: Engi
         env, term = claims.environment_literal(environment), claims.scheme_literal(scheme)
         bits = ", ".join(".true" if fault in seen.faults else ".false" for fault in FAULTS)
         safe = ".false" if seen.faults else ".true"
-        told = f"{core('List.map')} ({word('faultCriterion')} {env} {term}) {word('allFaults')}"
+        told = f"{rooted('List.map')} ({word('faultCriterion')} {env} {term}) {word('allFaults')}"
         cell = f"{told} = [{bits}] ∧ {word('criterion')} {env} {term} = {safe}"
         text.append(statements.theorem(f"cell{number}", Statement(cell), "by decide +kernel"))
     text += ["end MPSVerify.Cells", ""]
