@@ -1,8 +1,9 @@
 """The child process of `names`: which core constants the modules of a project mention.
 
 Run as `python -P -m verify.engines._names LIBRARY`, with `{"core": [paths], "project": [paths],
-"written": [words]}` on standard input; the last line of standard output is the sorted list of
-names.  Nothing is judged here (that is the audit's business), the modules are only read.
+"written": [words], "values": bool}` on standard input; the last line of standard output is the
+sorted list of names.  Nothing is judged here (that is the audit's business), the modules are only
+read.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def load(lean: Lean, names: Names, path: str) -> dict[str, Constant]:
     return {names[name]: Constant(object_) for name, object_ in pairs}
 
 
-def used(library: str, core: list[str], project: list[str], written: list[str]) -> list[str]:
+def used(
+    library: str, core: list[str], project: list[str], written: list[str], values: bool
+) -> list[str]:
     """Names of the core constants that the project's constants mention, sorted.
 
     A type brings its constructors along, a constructor its type.
@@ -58,6 +61,7 @@ def used(library: str, core: list[str], project: list[str], written: list[str]) 
         core: Compiled modules of the core library.
         project: Compiled modules of the project.
         written: Words of the project's sources; those that are core constants count as well.
+        values: Whether what core constants are defined with counts as well; proofs never do.
     """
     lean, names = Lean(library), Names()
     known: dict[str, Constant] = {}
@@ -75,6 +79,16 @@ def used(library: str, core: list[str], project: list[str], written: list[str]) 
             for expression in constant.expressions:
                 uses = {names[n] for n in array(lean.used_constants(retain(expression)))}
                 found |= uses & known.keys()
+    left = list(found) if values else []
+    while left:
+        constant = known[left.pop()]
+        expressions = (
+            constant.expressions[:1] if constant.kind == "theorem" else constant.expressions
+        )
+        for expression in expressions:
+            uses = {names[n] for n in array(lean.used_constants(retain(expression)))}
+            left += (uses & known.keys()) - found
+            found |= uses & known.keys()
     found |= {type_of[name] for name in found & type_of.keys()}
     found |= {c for name in found & constructors.keys() for c in constructors[name]}
     types = frozenset(constructors) | frozenset(type_of)
@@ -84,7 +98,9 @@ def used(library: str, core: list[str], project: list[str], written: list[str]) 
 def main() -> None:
     """Answer the request on standard input."""
     request = json.load(sys.stdin)
-    names = used(sys.argv[1], request["core"], request["project"], request["written"])
+    names = used(
+        sys.argv[1], request["core"], request["project"], request["written"], request["values"]
+    )
     sys.stdout.write(json.dumps(names) + "\n")
     sys.stdout.flush()
     os._exit(0)  # Lean's worker threads would keep the process

@@ -83,12 +83,13 @@ def simprocs(texts: Iterable[str]) -> list[str]:
     return sorted({name for text in texts for name in _SIMPROC.findall(sources.blank(text))})
 
 
-def used(engine: EmbeddedEngine, root: Path, module: str) -> list[str]:
+def used(engine: EmbeddedEngine, root: Path, module: str, *, values: bool = False) -> list[str]:
     """Core constants that the modules of a project mention, sorted.
 
     Args:
         root: Directory that module names are relative to.
         module: What imports all of them.
+        values: And those that these are defined with.
 
     Raises:
         VerifyError: A module does not compile, or the child process failed.
@@ -101,6 +102,7 @@ def used(engine: EmbeddedEngine, root: Path, module: str) -> list[str]:
         "core": [str(path) for path in build.core_oleans.values()],
         "project": [str(path) for path in build.oleans.values()],
         "written": sorted(written(texts(root, module))),
+        "values": values,
     }
     done = leanlib.run_child(
         [sys.executable, "-P", "-m", "verify.engines._names", str(engine.library.path)],
