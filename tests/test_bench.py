@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verify import spec as specs
-from verify.bench import analysis, devices, markdown, record, sim
+from verify.bench import analysis, devices, markdown, record, sim, statistics
 from verify.bench.model import HEAVY, LIGHT, Operations, Row, Sample
 from verify.bench.run import Check, Method, measure, outputs, same
 from verify.bench.statistics import Fit, estimate, fit, ratio
@@ -409,3 +409,33 @@ def test_files_say_nothing_of_the_machine_they_came_from() -> None:
     for path in (RESULTS / "h100").iterdir():
         text = path.read_text()
         assert not any(word in text for word in ("/root", "/tmp", "/home", "hostname"))  # noqa: S108
+
+
+# --- Intervals ------------------------------------------------------------------------------------
+
+
+def test_an_interval_says_something_up_to_a_quarter() -> None:
+    assert statistics.says(100, 75, 125)
+    assert not statistics.says(100, 74, 125)
+    assert not statistics.says(1.034, 0.1, 3.638)
+    assert statistics.enough_say(1, 20) and not statistics.enough_say(1, 19)
+
+
+@pytest.mark.parametrize(("silent", "code"), [(0, 0), (4, 0), (5, 2), (95, 2)])
+def test_a_run_of_intervals_that_say_nothing_is_undetermined(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], silent: int, code: int
+) -> None:
+    result = recorded("guard")
+    first = result["rows"][0]["key"]
+    for row in result["rows"][:silent]:
+        middle = row["median"]
+        row["samples"] = [middle * (1 + 0.9 * (-1) ** n) for n in range(12)]
+        row |= {"low": 0.1 * middle, "high": 1.9 * middle}
+    file = tmp_path / "guard.json"
+    record.write([result], file)
+    assert run(["bench", "show", str(file)]) == code
+    said = capsys.readouterr().out
+    assert f"in {silent} of 96 configurations" in said
+    assert ("undetermined" in said) == (silent > 0)
+    assert (f"first: {first}" in said) == (silent > 0)
+    assert ("NOT OK: intervals" in said) == (code == 2)

@@ -11,14 +11,12 @@ from typing import Any
 
 from verify.bench import sim
 from verify.bench.model import EMPTY, UNGUARDED, Calls, Operations, Row, Workload, short
-from verify.bench.run import Check, outputs, same
+from verify.bench.run import Check, outputs, same, spread
 from verify.bench.statistics import fit, ratio
 from verify.spec import Spec
 
 _FEW = 0.8
 """Below this share of the limit, a note says what holds the throughput back."""
-_WIDE = 0.25
-"""A spread beyond this share of the median is worth a note."""
 PREDICTED = (UNGUARDED, "perEncoder", "globalMutex", "mutexSubmission")
 """Strategies whose predictions are compared with measurements: no lock, a lock for each client,
 one lock for all, twice."""
@@ -40,7 +38,11 @@ def analyse(raw: Mapping[str, Any], spec: Spec | None) -> dict[str, Any]:
     rows = [Row.of(data, workloads) for data in raw["rows"]]
     measured = raw["kind"] == "measurement"
     if raw["command"] == "guard":
-        return {**head, "rows": raw["rows"], "checks": [asdict(c) for c in _same_calls(rows)]}
+        return {
+            **head,
+            "rows": raw["rows"],
+            "checks": [asdict(c) for c in (*_same_calls(rows), spread(rows))],
+        }
     del workloads[EMPTY.name]
     table = {row.config.key: row for row in rows}
     wait = str(raw["rows"][0]["wait"])
@@ -73,20 +75,12 @@ def analyse(raw: Mapping[str, Any], spec: Spec | None) -> dict[str, Any]:
         checks.append(replace(check, name=f"{check.name} ({w.name}, one thread)"))
     if measured:
         checks.append(outputs(rows))
+    checks.append(spread(rows))
     return {**found, "rows": raw["rows"], "checks": [asdict(check) for check in checks]}
 
 
 _DERIVED = ("split", "limits", "achieved", "fits", "ratios", "guarded", "predictions", "rows",
             "checks")  # fmt: skip
-
-
-def wide(result: Mapping[str, Any]) -> list[str]:
-    """The keys of the rows whose spread is more than a quarter of their median."""
-    return [
-        row["key"]
-        for row in result["rows"]
-        if (row["high"] - row["low"]) / 2 > _WIDE * row["median"]
-    ]
 
 
 def _same_calls(rows: Sequence[Row]) -> list[Check]:

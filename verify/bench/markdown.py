@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
 
-from verify.bench.analysis import wide
 from verify.bench.model import UNGUARDED
+from verify.bench.statistics import says
 
 _Result = dict[str, Any]
 # The report that this project began with: operations a second at depths 1 and 32.
@@ -42,9 +42,14 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str
 def _interval(found: _Result | None, digits: int = 0) -> str:
     if found is None:
         return "-"
-    return (
-        f"{found['median']:,.{digits}f} [{found['low']:,.{digits}f}, {found['high']:,.{digits}f}]"
-    )
+    median = _if_said(f"{found['median']:,.{digits}f}", found)
+    return f"{median} [{found['low']:,.{digits}f}, {found['high']:,.{digits}f}]"
+
+
+def _if_said(text: str, *rows: _Result | None) -> str:
+    """The text, if every interval behind it says something."""
+    known = all(row and says(row["median"], row["low"], row["high"]) for row in rows)
+    return text if known else "undetermined"
 
 
 def _pick(rows: Sequence[_Result], **wanted: object) -> _Result | None:
@@ -98,8 +103,9 @@ def _scaling(result: _Result) -> Iterator[str]:
             shared = _pick(plain, threads=n, queues="shared", wait=wait)
             private = _pick(plain, threads=n, queues="private", wait=wait)
             factor = private["median"] / base["median"] if private and base else 0.0
-            lines.append([n, _interval(shared), _interval(private), f"{factor:.2f}x",
-                          f"{factor / n:.0%}"])  # fmt: skip
+            lines.append([n, _interval(shared), _interval(private),
+                          _if_said(f"{factor:.2f}x", private, base),
+                          _if_said(f"{factor / n:.0%}", private, base)])  # fmt: skip
         yield from _table(
             ["threads", "shared queue", "queue per thread", "scaling", "efficiency"], lines
         )
@@ -147,6 +153,7 @@ def _kept(result: _Result, workload: str) -> Iterator[str]:
         within = "within 5 %" if found["median"] >= 0.95 else "NOT within 5 %"
         if found["median"] >= 0.95 > found["low"]:
             within = "the median is within 5 %, the interval is not"
+        within = _if_said(within, found)
         yield (
             f"- {workload}, {n} threads, a queue each: perEncoder keeps {_interval(found, 3)} of "
             f"the unguarded throughput ({within}), globalMutex {_interval(other, 3)}."
@@ -188,7 +195,10 @@ def _pipeline(result: _Result) -> Iterator[str]:
                 for wait in waits:
                     row = _pick(mine, threads=n, depth=depth, wait=wait)
                     base = _pick(mine, threads=n, depth=1, wait=wait)
-                    factor = f" {row['median'] / base['median']:.2f}x" if row and base else ""
+                    factor = ""
+                    if row and base:
+                        ratio = row["median"] / base["median"]
+                        factor = f" {_if_said(f'{ratio:.2f}x', row, base)}"
                     cells.append(_interval(row) + factor)
                 lines.append([depth, *cells])
             yield from (f"{workload['name'].capitalize()}, {many}, operations/s:", "")
@@ -210,7 +220,8 @@ def _batch(result: _Result) -> Iterator[str]:
         base = _pick(rows, threads=1, batch=1)
         lines = [
             [f"{r['threads']} threads" if r["threads"] > 1 else f"batch of {r['batch']}",
-             _interval(r), f"{r['median'] / base['median']:.2f}x" if base else "-"]
+             _interval(r),
+             _if_said(f"{r['median'] / base['median']:.2f}x", r, base) if base else "-"]
             for r in rows
         ]  # fmt: skip
         yield from _table([workload["name"], "operations/s", "factor"], lines)
@@ -284,12 +295,6 @@ def _common(result: _Result) -> Iterator[str]:
 def _checks(result: _Result) -> Iterator[str]:
     for check in result["checks"]:
         yield f"- {'ok' if check['ok'] else '**NOT OK**'}: {check['name']}: {check['text']}"
-    if noisy := wide(result):
-        yield (
-            f"- Spread of more than 25 % in {len(noisy)} of {len(result['rows'])} configurations: "
-            + "; ".join(f"`{key}`" for key in noisy[:4])
-            + (" ..." if len(noisy) > 4 else "")
-        )
     yield ""
 
 
@@ -303,8 +308,9 @@ def _seed(results: dict[str, _Result]) -> Iterator[str]:
         "batch": _best(results["batch"], "batch", threads=1, depth=1, queues="private"),
     }
     batches = [r for r in results["batch"]["rows"] if r["workload"] != "empty"]
-    threaded = max(r["median"] for r in batches if r["batch"] == r["depth"] == 1)
-    batched = max(r["median"] for r in batches if r["depth"] == 1)
+    threaded = max((r for r in batches if r["batch"] == r["depth"] == 1), key=_median)
+    batched = max((r for r in batches if r["depth"] == 1), key=_median)
+    times = _if_said(f"{batched['median'] / threaded['median']:.1f} times", batched, threaded)
     yield from ("## The seed's claims", "")
     yield from _table(
         ["the seed's claim", "here"],
@@ -312,7 +318,7 @@ def _seed(results: dict[str, _Result]) -> Iterator[str]:
             ["8.84 times with 8 threads, 110 % of ideal", found["scaling"]],
             ["23 times with depth 32, one thread", found["pipeline"]],
             ["373 times: batches against threads",
-             f"{batched / threaded:.1f} times the best number of threads; {found['batch']}"],
+             f"{times} the best number of threads; {found['batch']}"],
         ],
     )  # fmt: skip
     split = results["pipeline"]["split"][0]
@@ -331,6 +337,10 @@ def _seed(results: dict[str, _Result]) -> Iterator[str]:
     )
 
 
+def _median(row: _Result) -> float:
+    return float(row["median"])
+
+
 def _best(result: _Result, over: str, **fixed: object) -> str:
     texts = []
     rows = [
@@ -343,7 +353,7 @@ def _best(result: _Result, over: str, **fixed: object) -> str:
         base = _pick(mine, **{over: 1})
         if base is None or len(mine) < 2:
             continue
-        best = max(mine, key=lambda r: r["median"])
-        factor = best["median"] / base["median"]
-        texts.append(f"{factor:.2f} times with {over} {best[over]} (wait: {wait})")
+        best = max(mine, key=_median)
+        factor = _if_said(f"{best['median'] / base['median']:.2f} times", best, base)
+        texts.append(f"{factor} with {over} {best[over]} (wait: {wait})")
     return "; ".join(texts)

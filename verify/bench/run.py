@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from verify.bench.model import Configuration, Row, Sample
+from verify.bench.statistics import WIDE, enough_say, says
 from verify.errors import VerifyError
 
 
@@ -115,6 +116,23 @@ def same(one: Row, other: Row) -> Check:
         f"{off:.1%} apart"
     )
     return Check("identical configurations agree", a.agrees(b), text)
+
+
+SPREAD = "intervals say something"
+"""The name of a check."""
+
+
+def spread(rows: Sequence[Row]) -> Check:
+    """Nearly all figures must say something."""
+    silent = [
+        row.config.key
+        for row in rows
+        if not says(row.estimate.median, row.estimate.low, row.estimate.high)
+    ]
+    text = f"beyond {WIDE:.0%} of the median in {len(silent)} of {len(rows)} configurations"
+    if silent:
+        text += f", first: {silent[0]}"
+    return Check(SPREAD, enough_say(len(silent), len(rows)), text)
 
 
 def outputs(rows: Sequence[Row]) -> Check:

@@ -7,6 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+WIDE = 0.25
+"""Half of an interval, as a share of the median: beyond it the figure says nothing."""
+
+FEW = 0.05
+"""The share of figures that may say nothing in a run that can be believed: one in twenty, as often
+as a 95 % interval misses."""
+
+
+def says(median: float, low: float, high: float) -> bool:
+    """Whether an interval says something; a figure that says nothing is undetermined.
+
+    The one rule for verdicts, tables and headlines.
+    """
+    return (high - low) / 2 <= WIDE * median
+
+
+def enough_say(silent: int, count: int) -> bool:
+    """Whether so many of the figures say something that a run can be believed."""
+    return silent <= FEW * count
+
 
 @dataclass(frozen=True)
 class Estimate:

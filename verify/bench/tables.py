@@ -5,8 +5,8 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from verify.bench.analysis import wide
 from verify.bench.model import UNGUARDED
+from verify.bench.statistics import says
 from verify.render import note, table
 
 _Row = dict[str, Any]
@@ -25,11 +25,6 @@ def show(result: dict[str, Any]) -> None:
     ](result)
     if result["command"] != "guard":
         _common(result)
-    if noisy := wide(result):
-        note(
-            f"spread of more than 25 % in {len(noisy)} of {len(result['rows'])} configurations, "
-            f"first: {noisy[0]}"
-        )
     for check in result["checks"]:
         note(f"{'ok' if check['ok'] else 'NOT OK'}: {check['name']}: {check['text']}")
 
@@ -38,7 +33,15 @@ def _span(row: _Row | None) -> str:
     if row is None:
         return "-"
     spread = (row["high"] - row["low"]) / 2 / row["median"] if row["median"] else 0.0
-    return f"{row['median']:,.0f} ±{spread:.1%}"
+    return _if_said(f"{row['median']:,.0f} ±{spread:.1%}", row)
+
+
+def _if_said(text: str, *rows: _Row | None) -> str:
+    """The text, if every interval behind it says something; a dash for a row that is missing."""
+    if None in rows:
+        return "-"
+    known = all(says(row["median"], row["low"], row["high"]) for row in rows if row is not None)
+    return text if known else "undetermined"
 
 
 def _pick(rows: list[_Row], **wanted: object) -> _Row | None:
@@ -62,7 +65,8 @@ def _scaling(result: dict[str, Any]) -> None:
             factor = private["median"] / base["median"] if private and base else 0.0
             lines.append(
                 [n, _span(_pick(plain, threads=n, queues="shared")), _span(private),
-                 f"{factor:.2f}x", f"{n:.1f}x", f"{factor / n:.0%}"]
+                 _if_said(f"{factor:.2f}x", private, base), f"{n:.1f}x",
+                 _if_said(f"{factor / n:.0%}", private, base)]
             )  # fmt: skip
         size = f"{workload['elements']:,} elements, {workload['iterations']} iterations"
         table(
@@ -106,7 +110,7 @@ def _strategies(result: dict[str, Any], workload: str, queues: str, threads: lis
     lines = []
     for name in names:
         cells = [_pick(ratios, strategy=name, threads=n) for n in threads]
-        lines.append([name, *(f"{c['median']:.3f}" if c else "-" for c in cells)])
+        lines.append([name, *(_if_said(f"{c['median']:.3f}", c) if c else "-" for c in cells)])
     table(
         ["strategy", *(f"{n} threads" for n in threads)], lines,
         title=f"{workload}, {queues} queues: throughput as a share of unguarded",
@@ -133,7 +137,9 @@ def _pipeline(result: dict[str, Any]) -> None:
                 lines = []
                 for depth in depths:
                     row = _pick(picked, depth=depth)
-                    factor = f"{row['median'] / base['median']:.2f}x" if row and base else "-"
+                    factor = "-"
+                    if row and base:
+                        factor = _if_said(f"{row['median'] / base['median']:.2f}x", row, base)
                     if row:
                         lines.append([depth, _span(row), factor])
                 table(
@@ -148,7 +154,7 @@ def _pipeline(result: dict[str, Any]) -> None:
                 table(
                     ["strategy", *(f"depth {d}" for d in depths)],
                     [
-                        [name, *(f"{c['median']:.3f}" if c else "-"
+                        [name, *(_if_said(f"{c['median']:.3f}", c) if c else "-"
                                  for c in (_pick(guarded, strategy=name, depth=d)
                                            for d in depths))]
                         for name in names
@@ -170,17 +176,21 @@ def _batch(result: dict[str, Any]) -> None:
         for what in ("batch", "threads"):
             other = "threads" if what == "batch" else "batch"
             lines = [
-                [r[what], _span(r), f"{r['median'] / base['median']:.2f}x" if base else "-"]
+                [
+                    r[what],
+                    _span(r),
+                    _if_said(f"{r['median'] / base['median']:.2f}x", r, base) if base else "-",
+                ]
                 for r in rows
                 if r[other] == 1
             ]
             title = "one thread, operations in one launch" if what == "batch" else "threads"
             table([what, "operations/s", "factor"], lines, title=f"{workload['name']}: {title}")
-        batched = max(r["median"] for r in rows if r["threads"] == 1)
-        threaded = max(r["median"] for r in rows if r["batch"] == 1)
+        batched = max((r for r in rows if r["threads"] == 1), key=lambda r: r["median"])
+        threaded = max((r for r in rows if r["batch"] == 1), key=lambda r: r["median"])
+        times = _if_said(f"{batched['median'] / threaded['median']:.1f} times", batched, threaded)
         note(
-            f"{workload['name']}: the best batch does {batched / threaded:.1f} times what the best "
-            "number of threads does"
+            f"{workload['name']}: the best batch does {times} what the best number of threads does"
         )
 
 
@@ -192,8 +202,8 @@ def _guard(result: dict[str, Any]) -> None:
     for name in names:
         cells = [_pick(rows, around=name, threads=n, encoders=e) for n, e in columns]
         lines.append(
-            [name, *(f"{c['median']:,.1f} [{c['low']:,.1f}, {c['high']:,.1f}]" if c else "-"
-                     for c in cells)]
+            [name, *(f"{_if_said(format(c['median'], ',.1f'), c)} "
+                     f"[{c['low']:,.1f}, {c['high']:,.1f}]" if c else "-" for c in cells)]
         )  # fmt: skip
     table(
         ["around the call", *(f"{n} thread{'s' * (n > 1)}, {e}" for n, e in columns)], lines,

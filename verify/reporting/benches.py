@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from verify.bench.statistics import WIDE
 from verify.reporting.blocks import (
     Block,
     Cell,
@@ -22,8 +23,6 @@ from verify.reporting.plots import MOST, Dots, Limit, Plot, Point, Series, quant
 from verify.reporting.records import Bench, Benches, Interval, Measured, Records
 
 _UNGUARDED = "unguarded"
-_WIDE = 0.25
-"""Half of an interval, as a share of the median: beyond it a figure says little."""
 _COMPARED = ("perEncoder", "globalMutex", "mutexSubmission")
 """What is drawn beside the unguarded device; the tables have all."""
 
@@ -150,8 +149,16 @@ def _span(row: Interval | None) -> Cell:
     """A median with half its interval in per cent."""
     if row is None:
         return number(None)
+    if not row.says:
+        return _undetermined(row, "{:,.0f}")
     half = (row.high - row.low) / 2 / row.median
     return Cell(f"{row.median:,.0f} ±{half:.1%}", style="number")
+
+
+def _undetermined(row: Interval, form: str) -> Cell:
+    """An interval that says nothing, without the median that it does not pin down."""
+    small = f"{form.format(row.low)} to {form.format(row.high)}"
+    return Cell("undetermined", "open", style="number", small=small)
 
 
 def _share(value: float | None, text: str = "{:.1%}") -> Cell:
@@ -159,6 +166,8 @@ def _share(value: float | None, text: str = "{:.1%}") -> Cell:
 
 
 def _factor(row: Measured | None, base: Measured | None) -> Cell:
+    if row and base and not (row.says and base.says):
+        return Cell("undetermined", "open", style="number")
     return _share(row.median / base.median if row and base else None, "{:.2f}×")
 
 
@@ -199,7 +208,8 @@ def _scaling(bench: Bench) -> list[Block]:
         others = list(dict.fromkeys(r.wait for r in every_wait if r.wait != wait))
         body = []
         for row in private:
-            factor = row.median / base.median if base else None
+            known = base is not None and base.says and row.says
+            factor = row.median / base.median if base is not None and known else None
             body.append(
                 [
                     number(row.threads),
@@ -251,6 +261,9 @@ def _shares(bench: Bench, title: str, workload: str, by: str, **wanted: object) 
         cells = [name_cell(name)]
         for column in columns:
             r = table.get((name, column))
+            if r is not None and not r.says:
+                cells.append(_undetermined(r, "{:.0%}"))
+                continue
             half = "" if r is None else f" ±{50 * (r.high - r.low):.1f}"
             cells.append(_share(r.median if r else None, f"{{:.1%}}{half}"))
         rows.append(cells)
@@ -385,12 +398,12 @@ def _batch(bench: Bench) -> list[Block]:
                     else f"{workload.name}, no guard, one operation in a launch.",
                 )
             )
-        best, most = (max(r.median for r in x) for x in (batched, threaded))
-        tables.append(
-            Text(
-                f"The best batch does {best / most:.1f} times what the best number of threads does."
+        best, most = (max(x, key=lambda r: r.median) for x in (batched, threaded))
+        if best.says and most.says:
+            times = f"{best.median / most.median:.1f} times"
+            tables.append(
+                Text(f"The best batch does {times} what the best number of threads does.")
             )
-        )
     return [Figures(plots), *tables]
 
 
@@ -414,6 +427,9 @@ def _cost(bench: Bench) -> list[Block]:
         cells = [name_cell(name)]
         for n, e in columns:
             row = _one(bench.rows, around=name, threads=n, encoders=e)
+            if row is not None and not row.says:
+                cells.append(_undetermined(row, "{:,.1f}"))
+                continue
             small = "" if row is None else f"{row.low:,.1f} to {row.high:,.1f}"
             cells.append(replace(_share(row.median if row else None, "{:,.1f}"), small=small))
         rows.append(cells)
@@ -496,15 +512,14 @@ def _common(bench: Bench) -> list[Block]:
         blocks.append(
             Text(f"Operations with verified outputs: at least {counts[least]:,} for each guard.")
         )
-    wide = [r.key for r in bench.rows if (r.high - r.low) / 2 > _WIDE * r.median]
-    if wide:
-        table = Table(["configuration"], [[name_cell(key)] for key in wide])
-        title = f"{len(wide)} of {len(bench.rows)} configurations spread by more than {_WIDE:.0%}"
+    if silent := bench.silent:
+        table = Table(["configuration"], [[name_cell(key)] for key in silent])
+        title = f"{len(silent)} of {len(bench.rows)} configurations spread by more than {WIDE:.0%}"
         blocks.append(Folded(title, [table]))
     checks = [
         [Cell(check.name), Cell("holds" if check.ok else "FAILS", "good" if check.ok else "bad"),
          Cell(check.text)]
-        for check in bench.checks
+        for check in bench.every_check
     ]  # fmt: skip
     title = "All checks of this run hold" if bench.verdict.good else "Checks of this run"
     table = Table(["check", "result", "found"], checks)

@@ -160,7 +160,7 @@ def _alerts(records: Records) -> list[Alert]:
         where = f"verify bench {bench.command} ({bench.device_name})"
         alerts += [
             Alert(check.verdict, where, f"{check.name}: {check.text}")
-            for check in bench.checks
+            for check in bench.every_check
             if not check.ok
         ]
     for part in records.of(Benches):
@@ -244,8 +244,12 @@ def _speed_tile(records: Records) -> Tile:
         for strategy in _safe_and_parallel(records):
             if strategy in ratios:
                 ratio, threads = ratios[strategy]
-                half = f"±{50 * (ratio.high - ratio.low):.1f}"
                 where = f"{strategy}, {threads} threads, {bench.device_name}"
+                if not ratio.says:
+                    span = f"{ratio.low:.0%} to {ratio.high:.0%}"
+                    text = f"{span} of the unguarded throughput: {where}"
+                    return Tile(name, "undetermined", text, "open")
+                half = f"±{50 * (ratio.high - ratio.low):.1f}"
                 value = f"{ratio.median:.1%}"
                 return Tile(name, value, f"{half}, of the unguarded throughput: {where}")
     return Tile(name, "not recorded", "verify bench scaling", "open")
@@ -304,7 +308,9 @@ def _answer(records: Records) -> Table | None:
                 name_cell(row.strategy, f"{english.get(row.strategy, '')}{beside}".strip()),
                 _safe(row),
                 yes_no(row.parallel, "yes", "no"),
-                number(None) if speed is None else number(0, f"{speed[0].median:.1%}"),
+                number(None)
+                if speed is None
+                else number(0, f"{speed[0].median:.1%}" if speed[0].says else "undetermined"),
                 stress,
             ]
         )

@@ -19,6 +19,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from verify.bench.run import SPREAD
+from verify.bench.statistics import WIDE, enough_say, says
 from verify.errors import VerifyError
 from verify.spec import FAULTS
 from verify.verdict import Verdict, agreement, combine
@@ -408,6 +410,11 @@ class Interval(Part):
             raise ValueError(f"{self.median:g} is not within {self.low:g} to {self.high:g}")
         return self
 
+    @property
+    def says(self) -> bool:
+        """Whether it says something; otherwise the figure is undetermined."""
+        return says(self.median, self.low, self.high)
+
 
 class Measured(Interval):
     """One configuration: of operations on a device, or of guarded calls (`around`)."""
@@ -546,10 +553,24 @@ class Bench(Part):
     @property
     def verdict(self) -> Verdict:
         """PASSED if the run can be believed, REFUTED if an output was wrong."""
-        wrong = any(row.wrong for row in self.rows)
-        return combine(
-            [*(c.verdict for c in self.checks), Verdict.REFUTED if wrong else Verdict.PASSED]
+        found = [check.verdict for check in self.every_check]
+        found += [Verdict.REFUTED for row in self.rows if row.wrong]
+        return combine(found)
+
+    @property
+    def silent(self) -> list[str]:
+        """The configurations whose intervals say nothing."""
+        return [row.key for row in self.rows if not row.says]
+
+    @property
+    def every_check(self) -> tuple[Check, ...]:
+        """The checks, with the one of the intervals as the rows have it."""
+        silent = self.silent
+        text = (
+            f"beyond {WIDE:.0%} of the median in {len(silent)} of {len(self.rows)} configurations"
         )
+        spread = Check(name=SPREAD, ok=enough_say(len(silent), len(self.rows)), text=text)
+        return (*(check for check in self.checks if check.name != SPREAD), spread)
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
