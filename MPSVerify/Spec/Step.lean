@@ -75,7 +75,7 @@ inductive Faulty (C : Config) : Fault → State → Prop where
   | dead {s t k e} : s.threads t = some ⟨k, e, .dispatched⟩ → s.alive e = false →
       Faulty C .deadDispatch s
 
-/-- No fault can happen, whatever the client does. -/
+/-- No fault can happen, whatever a client does that uses what it was given. -/
 def Config.Safe (C : Config) : Prop := ∀ s f, Reachable C s → ¬ Faulty C f s
 
 /-- Fault `f` can happen. -/

@@ -3,9 +3,10 @@ import MPSVerify.Spec.Step
 /-!
 # What every reachable state satisfies, whatever the locks
 
-Busy threads do what they are allowed to do; with `callersRetain` their encoders are alive; and two
-threads past their acquires do not exclude each other in at least one order (the order in which they
-came). Nothing here looks at the driver's memory.
+A discipline, here and in all that follows, is what `Config` says: a fixed relation on pairs of
+operations. Busy threads do what they are allowed to do; with `callersRetain` their encoders are
+alive; and two threads past their acquires do not exclude each other in at least one order (the
+order in which they came). Nothing here looks at the driver's memory.
 -/
 
 namespace MPSVerify

@@ -25,8 +25,8 @@ theorem ReachableBy.idle {t u : Thread} (h : ReachableBy C t s) (hu : u ≠ t) :
     | release _ => have := hl _ rfl; subst this; exact (State.setThread_ne _ _ hu).trans ih
     | drop _ _ => exact ih
 
-/-- **One thread is safe** under every discipline, none at all included: every fault needs a second
-thread (or an object that nobody retains). -/
+/-- **One thread is safe** under every discipline (see `Config`), no locks at all included: every
+fault needs a second thread, or an object that nobody retains. -/
 theorem one_thread_is_safe {t : Thread} (hret : C.env.callersRetain = true)
     (h : ReachableBy C t s) (f : Fault) : ¬ Faulty C f s := by
   have inv : (∀ k e pc, s.threads t = some ⟨k, e, pc⟩ → Local C s.mem k e pc ∧
