@@ -259,8 +259,8 @@ def test_no_engine_at_all(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(leanlib, "DISTRIBUTION", "no-such-package")
-    for engine in ("auto", "embedded"):
-        assert cli.run(["prove", "--engine", engine]) == 2
+    for words in ([], ["--engine", "embedded"], ["--engine", "both"]):
+        assert cli.run(["prove", *words]) == 2
         printed = capsys.readouterr()
         assert printed.out == ""
         assert printed.err.count("\n") == 1

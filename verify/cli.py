@@ -121,7 +121,7 @@ def group() -> None:
 
 @click.command("prove", help=COMMANDS["prove"].help)
 @options.spec
-@options.engine
+@options.engines
 @click.option("--matrix", is_flag=True, help="Print the exact fault sets in every environment.")
 @options.json_output
 @options.quiet

@@ -110,7 +110,7 @@ def command(spec: Path | None, seconds: float, json_output: bool, quiet: bool) -
     loaded = specs.load(spec)
     quiet = quiet or json_output
     progress("proving", quiet)
-    proved = _proved(prove(spec, choose_engine("auto")))
+    proved = _proved(prove(spec, choose_engine("embedded")))
     progress("building the native part (once)", quiet)
     fake = FakeDriver(loaded, threads=4, seed=1)
     vulkan: VulkanDriver | None = None

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from verify import claims, options, project, views
+from verify import claims, options, project, resources, views
 from verify import prove as gate
 from verify import spec as specs
 from verify import trace as traces
 from verify.claims import Claim
 from verify.engines.base import Engine
 from verify.errors import EngineMissing, VerifyError
+from verify.files import refuse_overwriting
 from verify.prove import Row
 from verify.semantics import Bounds
 from verify.spec import FAULTS, FLAGS, KINDS, Environment, LockScheme, Strategy
@@ -363,6 +364,10 @@ def command(
         raise click.UsageError("--html names its file already; leave --output out")
     if graph and trace_file:
         raise click.UsageError("--graph draws all runs; leave --trace out")
+    refuse_overwriting(
+        {"--html": html, "--output": output},
+        {"the spec": spec or resources.shipped_spec(), "the trace": trace_file},
+    )
     if not pictures and (fault or environment or trace_file or output):
         diagram = "text"  # these say which run to draw
     asked = _asked(strategy, spec, environment, fault, trace_file)
@@ -380,7 +385,7 @@ def command(
     if diagram:
         _draw_diagram(asked, diagram, output, json_output)
         return None
-    explanation = explain(asked.strategy.name, spec, gate.choose_engine("auto"))
+    explanation = explain(asked.strategy.name, spec, gate.choose_engine("embedded"))
     if json_output:
         render.print_json(explanation.json())
     else:
@@ -523,7 +528,7 @@ def _draw_page(asked: _Asked, path: Path, json_output: bool) -> Verdict | None:
     else:
         _chosen(asked)  # a fault that has no run
         try:
-            engine: Engine | None = gate.choose_engine("auto")
+            engine: Engine | None = gate.choose_engine("embedded")
         except EngineMissing as error:
             engine = None
             render.progress(f"the page has no verdict: {error}")

@@ -14,9 +14,10 @@ from typing import Any
 
 import click
 
-from verify import options
+from verify import options, resources
 from verify.errors import VerifyError
 from verify.explore import Exploration, Limits, each_instance, explore
+from verify.files import refuse_overwriting
 from verify.native import write_file
 from verify.semantics import Bounds
 from verify.spec import FAULTS, Environment, Spec, Strategy, load
@@ -163,6 +164,7 @@ def command(
     quiet: bool,
 ) -> Verdict:
     """Search every reachable state within bounds, for every fault."""
+    refuse_overwriting({"--growth": growth}, {"the spec": spec or resources.shipped_spec()})
     if symmetry and engine == "spin":
         raise VerifyError("--symmetry is not for --engine spin; use --engine native")
     loaded = load(spec)
@@ -246,7 +248,8 @@ def _row(strategy: Strategy, environment: Environment, how: _Options) -> Row:
                 None,
                 None,
                 "",
-            )
+            ),
+            how.threads < 2,
         )
     result = _search(strategy, environment, how)
     return _judged(
@@ -261,7 +264,8 @@ def _row(strategy: Strategy, environment: Environment, how: _Options) -> Row:
             result,
             None,
             "",
-        )
+        ),
+        how.threads < 2,
     )
 
 
@@ -353,7 +357,7 @@ def _progress(what: str, quiet: bool) -> Iterator[Any]:
         click.echo(f"\r{'':79}\r", nl=False, err=True)
 
 
-def _judged(row: Row) -> Row:
+def _judged(row: Row, alone: bool) -> Row:
     """The row with its verdict: the claims of the spec are about the default environment.
 
     A strategy without `expect` is claimed to be safe, as `verify prove` has it.
@@ -368,6 +372,8 @@ def _judged(row: Row) -> Row:
             verdict, reason = Verdict.REFUTED, "claimed not to let operations overlap"
         elif claims.safe and row.bound_hit:
             verdict, reason = Verdict.UNDETERMINED, "a bound was hit"
+        elif alone:
+            verdict, reason = Verdict.UNDETERMINED, "one thread meets nobody; use --threads 2"
         elif not claims.safe and not row.faults:
             verdict, reason = Verdict.UNDETERMINED, "claimed unsafe; no fault within the bounds"
         elif claims.fault is not None and claims.fault not in row.faults:

@@ -5,7 +5,41 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+
+from verify.errors import VerifyError
+
+
+def refuse_overwriting(
+    outputs: Mapping[str, Path | None], inputs: Mapping[str, Path | None]
+) -> None:
+    """Refuse to write a file that is also read, or two files under one name.
+
+    To be called before anything is written, and before old files are removed.
+
+    Args:
+        outputs: By the option that names each; None where it is not given.
+        inputs: By what each is.
+
+    Raises:
+        VerifyError: Two are the same file, by whatever name or link.
+    """
+    known = {what: path for what, path in inputs.items() if path is not None}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        for what, other in known.items():
+            if _same(path, other):
+                raise VerifyError(f"{option} {path}: this is {what}; name another file")
+        known[f"the file of {option}"] = path
+
+
+def _same(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except OSError:  # one of them is not there
+        return a.resolve() == b.resolve()
 
 
 def write_file(path: Path, text: str) -> None:

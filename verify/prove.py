@@ -22,7 +22,7 @@ from verify.claims import GATE, Claim, Line
 from verify.deadlock import ENGLISH, THREADS, Finding
 from verify.engines.base import Audit, Engine, ModuleResult
 from verify.engines.sources import path_of as module_path
-from verify.errors import EngineMissing, VerifyError
+from verify.errors import VerifyError
 from verify.spec import Spec, Strategy
 from verify.verdict import Verdict, combine
 
@@ -517,7 +517,9 @@ def _restated(
 
 
 def choose_engine(name: str) -> Engine:
-    """The engine of a name; `auto` prefers an installed lake toolchain.
+    """The engine of a name, `embedded` or `lake`.
+
+    None stands in for another: whoever can put a program on the `PATH` could answer for Lean.
 
     Raises:
         EngineMissing: If it cannot run here.
@@ -525,15 +527,43 @@ def choose_engine(name: str) -> Engine:
     from verify.engines.embedded import EmbeddedEngine
     from verify.engines.lake import LakeEngine
 
-    if name in ("auto", "lake"):
-        try:
-            return LakeEngine(resources.root())
-        except EngineMissing:
-            if name == "lake":
-                raise
+    if name == "lake":
+        return LakeEngine(resources.root())
     engine = EmbeddedEngine()
     engine.describe()  # finds the library, or says what is missing
     return engine
+
+
+ENGINES = ("embedded", "lake")
+
+
+def agreed(results: Sequence[Result]) -> Result:
+    """One result for those of several engines: an error wherever they do not say the same.
+
+    Args:
+        results: About one spec.
+    """
+    first = results[0]
+    errors = list(first.errors)
+    for other in results[1:]:
+        errors += other.errors
+        errors += [
+            f"the engines disagree on {claim}: {said or 'nothing'} by {first.engine}, "
+            f"{_verdicts_of(other).get(claim, 'nothing')} by {other.engine}"
+            for claim, said in _verdicts_of(first).items()
+            if _verdicts_of(other).get(claim) != said
+        ]
+        if set(_verdicts_of(other)) - set(_verdicts_of(first)):
+            errors.append(f"{other.engine} decided claims that {first.engine} did not")
+    if len(results) == 1:
+        return first
+    engine = f"both: {'; '.join(result.engine for result in results)}"
+    return replace(first, engine=engine, errors=tuple(dict.fromkeys(errors)))
+
+
+def _verdicts_of(result: Result) -> dict[str, str]:
+    judged = [*(j for row in result.rows for j in row.judged), *result.restated]
+    return {f"{j.claim.english} ({j.claim.statement})": j.verdict.value for j in judged}
 
 
 def prove_command(
@@ -547,7 +577,8 @@ def prove_command(
             state = "checked" if module.ok else "FAILED "
             render.progress(f"{state} {module.module} ({module.seconds:.2f} s)", quiet)
 
-    result = prove(spec, choose_engine(engine), report)
+    engines = [choose_engine(name) for name in ENGINES if engine in (name, "both")]
+    result = agreed([prove(spec, chosen, report) for chosen in engines])
     if json_output:
         render.print_json(as_json(result))
     else:

@@ -31,12 +31,13 @@ from typing import Any, TypeVar
 
 import click
 
-from verify import native, options, trace
+from verify import native, options, resources, trace
 from verify import spec as specs
 from verify.campaign import DEEP, CampaignResult, campaign, programs, run_programs
 from verify.children import tied
 from verify.errors import EngineMissing, VerifyError
 from verify.explore import PackedModel, edges_of
+from verify.files import refuse_overwriting
 from verify.findings import Findings
 from verify.lockstep import (
     Counterexample,
@@ -498,6 +499,10 @@ def command(
     """
     loaded = specs.load(spec)
     chosen = [loaded.strategy(name) for name in names] or list(loaded.strategies)
+    refuse_overwriting(
+        {"--trace": trace_file},
+        {"the spec": spec or resources.shipped_spec(), "the file of --replay": replay_file},
+    )
     if replay_file is not None:
         return _replay(replay_file, loaded, trace_file, json_output)
     if trace_file is not None:

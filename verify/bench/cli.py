@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
-from verify import options
+from verify import options, resources
 from verify.errors import EngineMissing, VerifyError
+from verify.files import refuse_overwriting
 from verify.verdict import Verdict, combine
 
 _DRIVERS = ("cuda", "vulkan", "metal", "sim")
@@ -176,6 +177,10 @@ def _bench(
     from verify.bench.run import environment
     from verify.render import note, table
 
+    refuse_overwriting(
+        {"--output": output},
+        {"the spec": spec or resources.shipped_spec(), "the file of --against": against},
+    )
     loaded = specs.load(spec)
     plan = _plan(name, loaded, **given)
     if output is not None:

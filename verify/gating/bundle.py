@@ -29,7 +29,8 @@ import click
 from verify import cache, doctor, options, render, resources
 from verify import spec as specs
 from verify.errors import VerifyError
-from verify.gating import stages, store
+from verify.files import refuse_overwriting
+from verify.gating import policy, stages, store
 from verify.gating.command import choose, subject_of
 from verify.gating.stages import Subject
 from verify.verdict import Verdict
@@ -88,6 +89,10 @@ The exit code is 0 if the archive was written, whatever is in it.
 @options.quiet
 def command(spec: Path | None, out: Path, json_output: bool, quiet: bool) -> None:
     """Pack spec, verdicts, traces and versions into one archive, without user data."""
+    refuse_overwriting(
+        {"--out": out},
+        {"the spec": spec or resources.shipped_spec(), "the policy": policy.find(Path.cwd())},
+    )
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise VerifyError(f"{out}: no place for a file; name one in a directory that exists")
     files = collect(spec, quiet or json_output)

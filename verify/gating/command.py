@@ -20,7 +20,7 @@ import click
 
 from verify import cache, claims, generate, options, render, resources, views
 from verify import spec as specs
-from verify.files import write_file
+from verify.files import refuse_overwriting, write_file
 from verify.gating import junit, policy, sarif, stages, store, summary
 from verify.gating.policy import STAGES, Policy
 from verify.gating.stages import Check, Stage, Subject
@@ -49,6 +49,12 @@ class Result:
         """The verdict on every stage that is on; with none, UNDETERMINED."""
         return combine(stage.verdict for stage in self.stages if stage.verdict is not None)
 
+    @property
+    def engine(self) -> str:
+        """The Lean that decided the proofs; its name only, where it has decided nothing."""
+        said = next((stage.engine for stage in self.stages if stage.name == "prove"), "")
+        return said or self.policy.engine
+
     def json(self) -> dict[str, object]:
         """The result as `--json` prints it."""
         path = self.policy.path
@@ -56,6 +62,7 @@ class Result:
             "verdict": self.verdict.value,
             "spec": str(self.policy.spec_file),
             "policy": None if path is None else str(path),
+            "engine": self.engine,
             "stages": [stage.json() for stage in self.stages],
             "warnings": list(self.warnings),
             "seconds": round(self.seconds, 3),
@@ -114,7 +121,7 @@ def gate(
                 _keep(kept, done, inputs, warnings)
         done.update({name: Stage(name, off=reason) for name, reason in offs.items() if reason})
     ordered = [done[name] for name in STAGES]
-    if (required := stages.required(chosen, done["prove"])) is not None:
+    if (required := stages.required(subject, done["prove"])) is not None:
         ordered.append(required)
     if changed:
         ordered.append(Stage("inputs", tuple(changed)))
@@ -208,7 +215,7 @@ def _run(
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM, with which CI services cancel a job, end the stages as well."""
+    """Let SIGTERM, with which CI services cancel a job, and SIGHUP end the stages as well."""
 
     def terminate(number: int, _: object) -> None:
         raise SystemExit(128 + number)
@@ -216,11 +223,16 @@ def _terminable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, terminate)
+    before = {
+        number: signal.signal(number, terminate)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN  # as under nohup
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _changed(chosen: Policy, spec: str, package: str) -> list[Check]:
@@ -296,6 +308,10 @@ Exit codes:
     "--sarif", "sarif_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Write a SARIF 2.1.0 report; counterexamples are code flows in the spec.",
 )  # fmt: skip
+@click.option(
+    "--engine", type=click.Choice(policy.ENGINES),
+    help="Which Lean, instead of what the policy says: embedded (pinned), lake, or both.",
+)  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Use no result of an earlier run.")
 @click.option(
     "--jobs", type=click.IntRange(1, 16), default=2, show_default=True, help="Stages at once."
@@ -305,7 +321,8 @@ Exit codes:
 @click.option("--verbose", is_flag=True, help="Print every check, and what is going on.")
 def command(
     policy_file: Path | None, spec: Path | None, only: tuple[str, ...], junit_file: Path | None,
-    sarif_file: Path | None, fresh: bool, jobs: int, json_output: bool, quiet: bool, verbose: bool,
+    sarif_file: Path | None, engine: str | None, fresh: bool, jobs: int, json_output: bool,
+    quiet: bool, verbose: bool,
 ) -> Verdict:  # fmt: skip
     """Judge a repository in one command, for continuous integration.
 
@@ -315,10 +332,15 @@ def command(
     """
     if policy_file is not None and spec is not None:
         raise click.UsageError("--policy names the spec; drop --spec")
-    for old in (junit_file, sarif_file):
+    reports = {"--junit": junit_file, "--sarif": sarif_file}
+    refuse_overwriting(reports, {"the policy": policy_file, "the spec": spec})
+    chosen = choose(policy_file, spec)
+    if engine is not None:
+        chosen = replace(chosen, engine=engine)
+    refuse_overwriting(reports, {"the policy": chosen.path, "the spec": chosen.spec_file})
+    for old in reports.values():
         if old is not None:  # the report of an earlier run must not be taken for this one's
             old.unlink(missing_ok=True)
-    chosen = choose(policy_file, spec)
     result = gate(chosen, only, fresh, jobs, _Progress(quiet or json_output, verbose))
     if junit_file is not None:
         write_file(junit_file, junit.report(result))
@@ -367,6 +389,9 @@ def _print(result: Result, quiet: bool, verbose: bool) -> None:
     for warning in result.warnings:
         if not quiet:
             render.progress(f"warning: {warning}")
+    place = result.policy.path
+    of = "none, the defaults" if place is None else Path(os.path.relpath(place))
+    render.note(f"policy: {of}; Lean: {result.engine}")
     render.note(conclusion(result))
 
 

@@ -26,6 +26,8 @@ def report(result: Result) -> str:
         result: Of the gate.
     """
     suites = [_suite(stage) for stage in result.stages]
+    for suite in suites:
+        suite.insert(0, _properties(result))
     if all(stage.verdict is None for stage in result.stages):
         # A report with nothing but skipped suites looks like success to most readers.
         suites.append(_suite(Stage("gate", (Check("something is checked", Verdict.UNDETERMINED),))))
@@ -37,6 +39,18 @@ def report(result: Result) -> str:
     root.extend(suites)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _properties(result: Result) -> ElementTree.Element:
+    """What the result rests on."""
+    properties = ElementTree.Element("properties")
+    policy = result.policy.path
+    for name, value in (
+        ("engine", result.engine),
+        ("policy", "none" if policy is None else policy.name),
+    ):
+        ElementTree.SubElement(properties, "property", {"name": name, "value": printable(value)})
+    return properties
 
 
 def _suite(stage: Stage) -> ElementTree.Element:

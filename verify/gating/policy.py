@@ -7,6 +7,7 @@ silently open.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -24,8 +25,11 @@ STAGES: Final = ("generate", "prove", "explore", "stress", "mutate")
 AXIOMS: Final = ("propext", "Quot.sound", "Classical.choice")
 """Lean's own; the audit of `verify prove` accepts no others, so a policy can only drop some."""
 
-WORDS: Final = ("safe", "unsafe", "parallel", "sequential", "deadlockFree")
-"""What a policy can require of a strategy, besides theorems by name."""
+WORDS: Final = ("safe", "unsafe", "parallel", "sequential", "deadlockFree", "faults")
+"""The kinds of claims that a policy can require of a strategy; `faults` is the exact set of faults
+in every environment.  Not theorems by name: the spec names them, so a name says nothing."""
+
+ENGINES: Final = ("embedded", "lake", "both")
 
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _LONGEST: Final = 86400.0
@@ -39,10 +43,10 @@ class Policy:
         path: The file; None for the defaults.
         digest: SHA-256 of the file; empty for the defaults.
         spec: The spec; None for the shipped one.
-        strategies: For each strategy, what must be proved of it: `WORDS` or names of theorems.
+        strategies: For each strategy, what must be proved of it, by `WORDS`.
         theorems: Hand-written claims that must be proved (the shipped spec has some).
         off: The stages that are deliberately left out, each with the reason.
-        engine: For `prove`: auto, lake or embedded.
+        engine: For `prove`, one of `ENGINES`.
         axioms: Those that a proof may use.
         generated: The directory with generated Lean modules that are kept under version control.
         threads, encoders: The bounds of `explore`.
@@ -58,7 +62,7 @@ class Policy:
     strategies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     theorems: tuple[str, ...] = ()
     off: Mapping[str, str] = field(default_factory=dict)
-    engine: str = "auto"
+    engine: str = "embedded"
     axioms: tuple[str, ...] = AXIOMS
     generated: Path | None = None
     threads: int = 2
@@ -69,19 +73,43 @@ class Policy:
     limits: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 600.0))
 
     @property
+    def lean(self) -> str:
+        """The engine of the other stages that ask Lean: `both` is for the proofs."""
+        return "lake" if self.engine == "lake" else "embedded"
+
+    @property
     def spec_file(self) -> Path:
         """The spec's file."""
         return self.spec or resources.shipped_spec()
 
 
 def find(start: Path) -> Path | None:
-    """The policy of the nearest enclosing directory, as git finds its repository.
+    """The policy of the nearest enclosing directory, within its repository.
+
+    What lies above the repository, or in a directory of another user, is nobody's policy for it.
 
     Args:
-        start: Where to begin.
+        start: Where to begin; whoever owns it may own the policy (in a container the user often
+            does not).
+
+    Raises:
+        VerifyError: The policy that would be taken belongs to somebody else.
     """
     top = start.absolute()
-    return next((d / FILE for d in (top, *top.parents) if (d / FILE).is_file()), None)
+    owners = {os.geteuid(), top.stat().st_uid}
+    for directory in (top, *top.parents):
+        if directory.stat().st_uid not in owners:
+            return None
+        path = directory / FILE
+        if path.is_file():
+            if (owner := path.stat().st_uid) not in owners:
+                raise VerifyError(
+                    f"{path}: belongs to user {owner}; name it with --policy if you trust it"
+                )
+            return path
+        if (directory / ".git").exists():
+            return None
+    return None
 
 
 def load(path: Path) -> tuple[Policy, Spec]:
@@ -215,16 +243,20 @@ def _required(
 def _words(
     source: toml_file.Source, keys: toml_file.Keys, value: object, words: Collection[str] | None
 ) -> tuple[str, ...]:
-    """A list of words; with `words` each is one of them or looks like a theorem's name."""
+    """A list of words: of `words`, or names of theorems."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         source.fail(keys, f"{keys[-1]} is {toml_file.show(value)}; give a list of texts")
     for i, item in enumerate(value):
-        if words is not None and item in words:
-            continue
-        for part in item.split("."):
-            specs.identifier(source, (*keys, i), part, "", "theorem name")
-        # Every theorem's name has an underscore or a dot: a misspelt word is not taken for one.
-        if words is not None and "_" not in item and "." not in item:
+        if words is None:
+            for part in item.split("."):
+                specs.identifier(source, (*keys, i), part, "", "theorem name")
+        elif item not in words and ("_" in item or "." in item):
+            source.fail(
+                (*keys, i),
+                f"{toml_file.show(item)} names a theorem, and the spec may give that name to any; "
+                f"require a kind of claim: {', '.join(words)}",
+            )
+        elif item not in words:
             source.fail(
                 (*keys, i),
                 f"unknown claim {toml_file.show(item)}; {toml_file.choices(item, words)}",
@@ -241,7 +273,7 @@ def _options(source: toml_file.Source, values: dict[str, Any]) -> dict[str, Any]
     ] = {
         "generate": {"out": ("generated", _path)},
         "prove": {"engine": ("engine", _engine), "axioms": ("axioms", _axioms)},
-        "explore": {"threads": ("threads", _bound), "encoders": ("encoders", _bound)},
+        "explore": {"threads": ("threads", _threads), "encoders": ("encoders", _bound)},
         "stress": {
             "budget": ("budget", _seconds),
             "threads": ("clients", _clients),
@@ -263,10 +295,9 @@ def _options(source: toml_file.Source, values: dict[str, Any]) -> dict[str, Any]
 
 
 def _engine(source: toml_file.Source, keys: toml_file.Keys, value: object) -> str:
-    engines = ("auto", "lake", "embedded")
-    if value not in engines:
+    if value not in ENGINES:
         source.fail(
-            keys, f"unknown engine {toml_file.show(value)}; {toml_file.choices(value, engines)}"
+            keys, f"unknown engine {toml_file.show(value)}; {toml_file.choices(value, ENGINES)}"
         )
     return str(value)
 
@@ -307,6 +338,10 @@ def _whole(
 
 def _bound(source: toml_file.Source, keys: toml_file.Keys, value: object) -> int:
     return _whole(source, keys, value, 1, 8)
+
+
+def _threads(source: toml_file.Source, keys: toml_file.Keys, value: object) -> int:
+    return _whole(source, keys, value, 2, 8)  # one thread alone meets nobody
 
 
 def _clients(source: toml_file.Source, keys: toml_file.Keys, value: object) -> int:

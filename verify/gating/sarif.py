@@ -98,6 +98,10 @@ def report(result: Result) -> str:
             if not check.verdict.good
         ],
         "columnKind": "unicodeCodePoints",
+        "properties": {
+            "engine": result.engine,
+            "policy": None if result.policy.path is None else result.policy.path.name,
+        },
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 

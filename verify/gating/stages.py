@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from verify import resources
+from verify.children import tied
 from verify.claims import Claim
 from verify.gating.policy import Policy
 from verify.spec import Spec
@@ -84,6 +86,7 @@ class Stage:
         seconds: What the stage took, when it ran.
         command: What a user types to get the same.
         output: What it printed, if that can be stored.
+        engine: The Lean that decided it, for `prove`.
     """
 
     name: str
@@ -93,6 +96,7 @@ class Stage:
     seconds: float = 0.0
     command: str = ""
     output: str = field(default="", repr=False)
+    engine: str = ""
 
     @property
     def verdict(self) -> Verdict | None:
@@ -108,6 +112,7 @@ class Stage:
             "cached": self.cached,
             "seconds": round(self.seconds, 3),
             "command": self.command,
+            "engine": self.engine or None,
             "checks": [check.json() for check in self.checks],
         }
 
@@ -178,8 +183,9 @@ def arguments(name: str, subject: Subject, spec: Path | None) -> list[str]:
     }[name]
     if name == "generate" and policy.generated is not None:
         words += ["--out", str(policy.generated.absolute())]
-    if name in ("prove", "mutate") and policy.engine != "auto":
-        words += ["--engine", policy.engine]
+    engine = {"prove": policy.engine, "mutate": policy.lean}.get(name, "embedded")
+    if engine != "embedded":
+        words += ["--engine", engine]
     if spec is not None:
         words += ["--spec", str(spec)]
     return [*words, "--json"]
@@ -236,7 +242,7 @@ class Children:
                 if self._stopped:
                     raise InterruptedError("the gate was interrupted")
                 child = subprocess.Popen(
-                    command,
+                    tied(command),
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=err,
@@ -312,7 +318,13 @@ def judge(name: str, subject: Subject, ran: Ran, cached: bool = False) -> Stage:
         last = ran.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
         reason = str(error) + (f"; it wrote: {last[0][:200]}" if last else "")
         return replace(stage, checks=(Check(f"verify {name}", Verdict.ERROR, reason=reason),))
-    return replace(stage, checks=tuple(checks), output=ran.stdout.decode())
+    engine = _without_places(data["engine"]) if "engine" in data else ""
+    return replace(stage, checks=tuple(checks), output=ran.stdout.decode(), engine=engine)
+
+
+def _without_places(engine: object) -> str:
+    """The engine as it describes itself, without the places of files."""
+    return re.sub(r" \([^()]*\)", "", str(engine))
 
 
 def _shown(path: Path) -> Path:
@@ -430,6 +442,7 @@ def _generate(data: dict[str, Any], subject: Subject) -> list[Check]:
 def _prove(data: dict[str, Any], subject: Subject) -> list[Check]:
     asked = str(subject.snapshot or resources.shipped_spec())
     _equal("the spec", _get(data, "spec", str), asked)
+    _equal("the engine", _get(data, "engine", str).split(":")[0], subject.policy.engine)
     rows = [*_objects(data, "strategies"), *_objects(data, "extensions")]
     _same_names(rows, subject)
     checks = [check for row in rows for check in _proved_row(row, subject)]
@@ -632,28 +645,27 @@ _READERS: Final[Mapping[str, Callable[[dict[str, Any], Subject], list[Check]]]] 
 # --- What the policy requires ---------------------------------------------------------------------
 
 
-def required(policy: Policy, prove: Stage) -> Stage | None:
+def required(subject: Subject, prove: Stage) -> Stage | None:
     """The policy's own claims, looked up in what `prove` printed.
 
     Args:
-        policy: What must be proved.
+        subject: Its policy says what must be proved.
         prove: The stage; it has been judged.
 
     Returns:
         A stage with one check a claim; None if the policy requires nothing.
     """
-    wanted = [(name, claim) for name, claims in policy.strategies.items() for claim in claims]
+    policy = subject.policy
+    wanted = [(name, kind) for name, kinds in policy.strategies.items() for kind in kinds]
     if not wanted and not policy.theorems:
         return None
-    if prove.off:
-        return Stage("require", off=f"prove is off: {prove.off}")
     data = json.loads(prove.output) if prove.output else {}
     rows = {
         row["strategy"]: row for key in ("strategies", "extensions") for row in data.get(key, ())
     }
     checks = [
-        _requirement(f"{name}: {claim}", name, _holds(rows.get(name), claim), prove)
-        for name, claim in wanted
+        _requirement(f"{name}: {kind}", name, _holds(rows.get(name), kind, subject), prove)
+        for name, kind in wanted
     ]
     for theorem in policy.theorems:
         found = [r for r in data.get("restated", ()) if _named(r.get("theorem"), theorem)]
@@ -663,6 +675,9 @@ def required(policy: Policy, prove: Stage) -> Stage | None:
 
 
 def _requirement(name: str, strategy: str | None, holds: bool, prove: Stage) -> Check:
+    if prove.off:
+        reason = f"required; prove is off: {prove.off}"
+        return Check(name, Verdict.UNDETERMINED, strategy, reason)
     if holds:
         return Check(name, Verdict.PROVED, strategy)
     if prove.verdict in (Verdict.UNDETERMINED, Verdict.ERROR):
@@ -672,21 +687,13 @@ def _requirement(name: str, strategy: str | None, holds: bool, prove: Stage) -> 
     )
 
 
-def _holds(row: dict[str, Any] | None, claim: str) -> bool:
+def _holds(row: dict[str, Any] | None, kind: str, subject: Subject) -> bool:
+    """Whether all claims of this kind, and at least one, are proved; each by its statement."""
     if row is None:
         return False
-    proved = [c for c in row["claims"] if c["verdict"] == Verdict.PROVED.value]
-    fact = {
-        "safe": ("safe", True),
-        "unsafe": ("safe", False),
-        "parallel": ("parallel", True),
-        "sequential": ("parallel", False),
-        "deadlockFree": ("deadlock_free", True),
-    }.get(claim)
-    if fact is not None:
-        # The facts of a row are read off its theorems; they hold also where a claim is refuted.
-        return row["verdict"] == Verdict.PROVED.value and row.get(fact[0]) is fact[1]
-    return any(_named(c["theorem"], claim) for c in proved)
+    own = {c.statement for c in subject.claims[row["strategy"]] if c.what == kind}
+    decided = [c["verdict"] for c in row["claims"] if c["statement"] in own]
+    return bool(decided) and set(decided) == {Verdict.PROVED.value}
 
 
 def _named(theorem: object, name: str) -> bool:

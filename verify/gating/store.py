@@ -162,7 +162,7 @@ def inputs_of(
         "system": f"{platform.system()} {platform.machine()}",
     }
     if name == "mutate":
-        engine = _engine(subject.policy.engine)
+        engine = _engine(subject.policy.lean)
         if engine is None:
             return None
         result["engine"] = engine

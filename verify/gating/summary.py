@@ -32,6 +32,7 @@ def markdown(result: Result) -> str:
                 lines += ["", "  <details><summary>a run that shows it</summary>", ""]
                 lines += [f"  <pre>{steps}</pre>", "  </details>", ""]
     lines += [f"- {_plain(warning)}" for warning in result.warnings]
+    lines.append(f"- Lean: {_plain(result.engine)}")
     return "\n".join(lines) + "\n"
 
 

@@ -444,7 +444,7 @@ def run(
     sides: Iterable[str] = SIDES,
     quick: bool = False,
     seed: int = 0,
-    engine: str = "auto",
+    engine: str = "embedded",
     source: Path | None = None,
     progress: Progress = lambda _done, _all: None,
 ) -> Report:
@@ -515,7 +515,7 @@ def judge(
     *,
     strategies: Sequence[Strategy] | None = None,
     sides: Iterable[str] = SIDES,
-    engine: str | Engine = "auto",
+    engine: str | Engine = "embedded",
     source: Path | None = None,
     progress: Progress = lambda _done, _all: None,
     sampled: bool = True,

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from verify import options
 from verify.errors import VerifyError
+from verify.files import refuse_overwriting
 from verify.render import note, print_json, progress
 from verify.reporting.blocks import MOODS, Page
 from verify.verdict import Verdict
@@ -65,6 +66,10 @@ def command(
         raise click.UsageError("nothing to make; give --output FILE.html, --markdown or --record")
     from verify.reporting import page, records
 
+    results_files = [p for r in results for p in ([r] if r.is_file() else r.rglob("*.json"))]
+    refuse_overwriting(
+        {"--output": output, "--markdown": markdown}, {f"the result {p}": p for p in results_files}
+    )
     quiet = quiet or json_output
     if record_to is not None:
         from verify.reporting.recording import record
