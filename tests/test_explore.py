@@ -261,6 +261,31 @@ def test_memory_safe_schemes_are_exactly_six() -> None:
     assert len(expected) == 6
 
 
+@pytest.mark.parametrize(
+    "direction", ["neither", "handlers wait for nobody", "nobody waits for handlers"]
+)
+def test_waiting_for_handlers_in_one_direction_is_not_enough(
+    searcher: Path, direction: str
+) -> None:
+    """All exclude all, in either order; but handlers wait for nobody, or nobody for handlers.
+
+    No lock scheme is like this: locks exclude both ways.  A discipline need not.
+    """
+    complete, kinds = hand.KINDS.index("complete"), range(4)
+    cleared = {
+        "neither": 0,
+        "handlers wait for nobody": sum(1 << 4 * held + complete for held in kinds),
+        "nobody waits for handlers": sum(1 << 4 * complete + wanted for wanted in kinds),
+    }[direction]
+    excludes = hand.Relation(*(4 * (0xFFFF & ~cleared,)))
+    jobs = hand.jobs_of(2, 1, 2, hand.DEFAULT | hand.CHECK, excludes)
+    found = hand.search(searcher, jobs)
+    assert any(outcome.race for outcome in found) == (direction != "neither")
+    faults = frozenset[str]().union(*(outcome.faults for outcome in found))
+    assert ("nullDeref" in faults) == (direction != "neither")
+    assert direction != "neither" or not faults
+
+
 # --- The search itself ----------------------------------------------------------------------------
 
 
