@@ -19,6 +19,7 @@ import MPSVerify.Spec.StateGuard
 import MPSVerify.Spec.Step
 import MPSVerify.Theory.Counting
 import MPSVerify.Theory.Counting.Space
+import MPSVerify.Theory.CreateReturns
 import MPSVerify.Theory.Environments
 import MPSVerify.Theory.Examples
 import MPSVerify.Theory.Optimality

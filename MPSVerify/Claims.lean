@@ -1,5 +1,6 @@
 import MPSVerify.AGX
 import MPSVerify.Theory.Counting.Space
+import MPSVerify.Theory.CreateReturns
 import MPSVerify.Theory.Environments
 import MPSVerify.Theory.Examples
 import MPSVerify.Theory.Optimality
@@ -303,9 +304,10 @@ variable {p : LockPolicy} {σ : LockScheme} {env : Env}
 theorem deadlock_free_of_orderable (h : orderable p env σ = true) : DeadlockFree p env σ :=
   MPSVerify.deadlock_free_of_orderable h
 
-theorem deadlock_free_iff_orderable (hs : env.sharedEncoders = true) (h2 : σ.atMostTwo env = true) :
+theorem deadlock_free_iff_orderable (hs : env.sharedEncoders = true)
+    (hcr : env.createReturns = false) (h2 : σ.atMostTwo env = true) :
     DeadlockFree .readersPass env σ ↔ orderable .readersPass env σ = true :=
-  MPSVerify.deadlock_free_iff_orderable hs h2
+  MPSVerify.deadlock_free_iff_orderable hs hcr h2
 
 theorem single_lock_deadlock_free (h : ∀ k, (σ.requestsIn env k).length ≤ 1) :
     DeadlockFree p env σ := MPSVerify.single_lock_deadlock_free h
@@ -356,6 +358,30 @@ theorem rw_lock_safe_if_encodes_alone : SafeWith .default encodesAlone AGX.rwLoc
 theorem joined_threads_need_less :
     SafeWith .default joinsThreads writersEncode ∧ ¬ Safe .default writersEncode :=
   MPSVerify.joined_threads_need_less
+
+/-! ## Clients that use an encoder after its create has returned -/
+
+theorem nothing_beside_create {C : Config} {s : State} (h : C.env.createReturns = true)
+    (hr : Reachable C s) {t u : Thread} {e : Encoder} {pc : PC} {x : Busy} (htu : t ≠ u)
+    (ht : s.threads t = some ⟨.create, e, pc⟩) (hu : s.threads u = some x) : x.encoder ≠ e :=
+  MPSVerify.nothing_beside_create h hr htu ht hu
+theorem create_returns_asks_more {env : Env} {σ : LockScheme} {c : Client} {s : State}
+    (h : Reachable (σ.config env c) s) : Reachable (σ.config env.general c) s :=
+  MPSVerify.create_returns_asks_more h
+theorem create_faults_go {env : Env} (h : env.createReturns = true)
+    (hf : env.atomicFreelist = true) (σ : LockScheme) : ¬ CanReach env σ .lostContext ∧
+      ¬ CanReach env σ .uninitialised ∧ ¬ CanReach env σ .writeAfterFree :=
+  MPSVerify.create_faults_go h hf σ
+theorem create_needs_no_lock {env : Env} (h : env.createReturns = true)
+    (hf : env.atomicFreelist = true) (σ : LockScheme) (rs : List Request) :
+    Safe env (σ.withCreate rs) ↔ Safe env σ := MPSVerify.create_needs_no_lock h hf σ rs
+theorem create_needs_no_lock_only_there :
+    Safe .afterCreate (perEncoder.withCreate []) ∧
+      ¬ Safe .default (perEncoder.withCreate []) :=
+  MPSVerify.create_needs_no_lock_only_there
+theorem create_returns_complete_run :
+    endsCleanIn .afterCreate (perEncoder.withCreate []) parallelRun = true :=
+  MPSVerify.create_returns_complete_run
 
 /-! ## Not vacuous -/
 

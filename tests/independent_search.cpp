@@ -7,7 +7,8 @@
 // Standard input: one job a line,
 //   threads encoders blocks flags same0 same1 other0 other1 streams homes target
 // flags: 1 handlers intercepted, 2 handlers tear down, 4 atomic freelist, 8 callers retain,
-// 16 shared encoders, 32 liveness check. same/other: 16-bit matrices in hexadecimal, bit
+// 16 shared encoders, 32 liveness check, 64 the client waits until create has returned and makes an
+// encoder once. same/other: 16-bit matrices in hexadecimal, bit
 // 4*k + k' set iff kinds k and k' exclude each other on the same (another) encoder, on
 // different streams (0) and on one stream (1). streams, homes: a digit per thread, per encoder.
 // target: the search stops once it has seen all of these faults (bit mask); 512 = never stop;
@@ -47,7 +48,7 @@ struct State {
 
 struct Job {
   int threads, encoders, blocks;
-  bool intercepted, tearDown, atomicFreelist, retain, shared, check;
+  bool intercepted, tearDown, atomicFreelist, retain, shared, check, patient;
   unsigned same[2], other[2];
   int stream[MAX], home[MAX];
 };
@@ -155,6 +156,19 @@ class Search {
     return job_.shared || job_.home[e] == t;
   }
 
+  // A patient client leaves an encoder alone while it is being made, and makes it only where nothing
+  // is: no context, and no call of anybody that has not come back.
+  bool waits(const State& s, int kind, int e) const {
+    if (!job_.patient) return false;
+    if (kind == CREATE && s.context[e] != NOTHING) return true;
+    for (int u = 0; u < job_.threads; ++u) {
+      const Thread& y = s.thread[u];
+      if (y.where == IDLE || y.encoder != e) continue;
+      if (y.kind == CREATE || kind == CREATE) return true;
+    }
+    return false;
+  }
+
   bool excludes(const Thread& holder, int h, const Thread& wanter, int w) const {
     if (!job_.intercepted && (holder.kind == COMPLETE || wanter.kind == COMPLETE)) return false;
     const bool sameStream = job_.stream[h] == job_.stream[w];
@@ -216,6 +230,7 @@ class Search {
       for (int e = 0; e < job_.encoders; ++e) {
         if (!s.alive[e] || !allowed(t, kind, e)) continue;
         if (kind != CREATE && s.context[e] == NOTHING) continue;
+        if (waits(s, kind, e)) continue;
         State n = s;
         n.thread[t] = {DISPATCHED, kind, e, NOTHING};
         go(n, t, E_DISPATCH, NOTHING, kind, e);
@@ -325,6 +340,7 @@ int main(int argc, char** argv) {
                     homes, &target) == 11) {
     job.intercepted = flags & 1, job.tearDown = flags & 2, job.atomicFreelist = flags & 4;
     job.retain = flags & 8, job.shared = flags & 16, job.check = flags & 32;
+    job.patient = flags & 64;
     for (int t = 0; t < job.threads; ++t) job.stream[t] = streams[t] - '0';
     for (int e = 0; e < job.encoders; ++e) job.home[e] = homes[e] - '0';
     Search search(job, target, edges);

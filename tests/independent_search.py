@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ POINTS = (
 ).split()
 
 # The bits of an environment, as independent_search.cpp has them.
-INTERCEPTED, TEAR_DOWN, ATOMIC, RETAIN, SHARED, CHECK = (1 << i for i in range(6))
+INTERCEPTED, TEAR_DOWN, ATOMIC, RETAIN, SHARED, CHECK, PATIENT = (1 << i for i in range(7))
 DEFAULT = INTERCEPTED | TEAR_DOWN | ATOMIC | RETAIN | SHARED
 ENVIRONMENTS = {
     "default": DEFAULT,
@@ -42,9 +42,25 @@ ENVIRONMENTS = {
     "noRetain": DEFAULT & ~RETAIN,
     "confined": DEFAULT & ~SHARED,
     "confinedNoHandlers": DEFAULT & ~SHARED & ~TEAR_DOWN,
+    "afterCreate": DEFAULT | PATIENT,
 }
 
 TO_THE_END, TO_FIRST_FAULT = 512, 0
+
+
+def flags_of(booleans: Mapping[str, bool], check: bool) -> int:
+    """The bits of an environment, given by the names of its Booleans, and of the liveness check."""
+    bits = {
+        "handlersIntercepted": INTERCEPTED,
+        "handlersTearDown": TEAR_DOWN,
+        "atomicFreelist": ATOMIC,
+        "callersRetain": RETAIN,
+        "sharedEncoders": SHARED,
+        "createReturns": PATIENT,
+    }
+    assert set(booleans) == set(bits)
+    return sum(bits[name] for name, value in booleans.items() if value) | CHECK * check
+
 
 Locks = tuple[tuple[tuple[str, str], ...], ...]
 
@@ -231,6 +247,8 @@ def law(flags: int, scheme: Relation) -> frozenset[str]:
     scheme = effective(flags, scheme)
 
     def permitted(k: int, n: int) -> bool:
+        if flags & PATIENT and create in (k, n):
+            return False
         possible = flags & (TEAR_DOWN if complete in (k, n) else SHARED)
         return bool(possible) and not scheme.same0 >> (4 * k + n) & 1
 

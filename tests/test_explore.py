@@ -28,7 +28,7 @@ def hand_locks(scheme: LockScheme) -> hand.Locks:
 
 
 def hand_flags(scheme: LockScheme, env: Environment) -> int:
-    return sum(1 << i for i, bit in enumerate((*env.flags.values(), scheme.check)) if bit)
+    return hand.flags_of(env.flags, scheme.check)
 
 
 def lock_scheme(locks: hand.Locks, check: bool) -> LockScheme:

@@ -11,6 +11,7 @@ from verify import resources
 
 SOURCES = sorted((resources.root() / "MPSVerify").rglob("*.lean"))
 MOST_LINES = 300
+MOST_CLAIMS = 500  # lines of Claims.lean, a list of statements without proofs
 MOST_COLUMNS = 100
 DOCUMENTED = re.compile(r"^(?:inductive|structure|abbrev|def) ([\w.?']+)", re.M)
 COMMENT = re.compile(r"/-.*?-/|--[^\n]*", re.S)
@@ -28,7 +29,7 @@ def test_there_are_sources() -> None:
 def test_a_source_can_be_read(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     lines = text.splitlines()
-    assert len(lines) <= MOST_LINES
+    assert len(lines) <= (MOST_CLAIMS if path.name == "Claims.lean" else MOST_LINES)
     assert [i for i, line in enumerate(lines, 1) if len(line) > MOST_COLUMNS] == []
     assert "/-!" in text or path.parent.name == "MPSVerify", "what is in this file?"
 

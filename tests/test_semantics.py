@@ -24,8 +24,7 @@ NOTHING = 7  # independent_search.cpp: no block, no encoder
 
 
 def flags_of(scheme: LockScheme, env: Environment) -> int:
-    bits = (*env.flags.values(), scheme.check)
-    return sum(1 << i for i, bit in enumerate(bits) if bit)
+    return hand.flags_of(env.flags, scheme.check)
 
 
 def locks_of(scheme: LockScheme) -> hand.Locks:

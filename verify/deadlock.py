@@ -135,13 +135,9 @@ def knot(scheme: LockScheme, env: Environment, policy: str) -> tuple[Wait, ...]:
     def common(scope: str, kind: str) -> tuple[str, str]:
         return (scope, kind if scope == "operation" else "")
 
-    def meet(kind: str, other: str) -> bool:
-        happen = env.handlersTearDown or "complete" not in (kind, other)
-        return happen and (env.sharedEncoders or "complete" in (kind, other))
-
     def wants(wait: Wait, kind: str, request: Request) -> bool:
         return common(request.scope, kind) == common(wait.wanted.scope, wait.kind) and (
-            request.scope != "encoder" or wait.kind == kind or meet(wait.kind, kind)
+            request.scope != "encoder" or wait.kind == kind or env.meet(wait.kind, kind)
         )
 
     def waits_for(wait: Wait, other: Wait) -> bool:

@@ -44,6 +44,7 @@ ASSUMPTIONS: Mapping[str, str] = {
     "atomicFreelist": "the driver takes a block from its freelist in one step",
     "callersRetain": "callers own a reference while they send a message",
     "sharedEncoders": "any thread may use any encoder",
+    "createReturns": "an encoder may be used before its create has returned, and made again",
 }
 """The Booleans of an environment, in English, as they are in the default one."""
 
@@ -53,13 +54,14 @@ CONTRARY: Mapping[str, str] = {
     "atomicFreelist": "the driver's freelist is read and claimed in two steps",
     "callersRetain": "callers own no reference while they send a message",
     "sharedEncoders": "each encoder is used by its home thread only",
+    "createReturns": "nobody uses an encoder before its create has returned, and each is made once",
 }
-"""The same Booleans, when they are false."""
+"""The same Booleans, when they are the other way round."""
 
 
 @dataclass(frozen=True)
 class Assumption:
-    """What becomes of a strategy in the default environment with one Boolean false.
+    """What becomes of a strategy in the default environment with one Boolean turned round.
 
     Attributes:
         name: The Boolean.
@@ -176,11 +178,9 @@ def overlapping(scheme: LockScheme, environment: Environment) -> tuple[tuple[str
             for wanted in scheme.locks[other]
         )
 
-    def meet(kind: str, other: str) -> bool:
-        handlers = "complete" in (kind, other)
-        return environment.handlersTearDown if handlers else environment.sharedEncoders
-
-    return tuple((k, n) for k in KINDS for n in KINDS if meet(k, n) and not excluded(k, n))
+    return tuple(
+        (k, n) for k in KINDS for n in KINDS if environment.meet(k, n) and not excluded(k, n)
+    )
 
 
 def explain(name: str, spec_path: Path | None, engine: Engine) -> Explanation:
@@ -209,8 +209,8 @@ def explain(name: str, spec_path: Path | None, engine: Engine) -> Explanation:
         "shortest": views.shortest(strategy.scheme, default, None),
     }
     without = {
-        flag: Environment(f"no_{flag}", CONTRARY[flag], **{**default.flags, flag: False})
-        for flag in FLAGS
+        flag: Environment(f"no_{flag}", CONTRARY[flag], **{**default.flags, flag: not value})
+        for flag, value in default.flags.items()
     }
     faults = {flag: views.guess_faults(strategy.scheme, env) for flag, env in without.items()}
     asked = {

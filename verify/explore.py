@@ -499,6 +499,8 @@ class PackedModel:
                     continue
                 if test.atom is Atom.UNUSED:
                     value = value and activity.encoder != encoder
+                elif test.atom is Atom.UNMADE:
+                    value = value and (activity.kind, activity.encoder) != ("create", encoder)
                 elif thread is not None and test.atom is Atom.UNBLOCKED:
                     value = value and not self._blocks(other, code, thread, codes[thread])
                 elif thread is not None:

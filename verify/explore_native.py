@@ -302,6 +302,9 @@ def source(packed: PackedModel) -> str:
         initial=packed.initial,
         faults=FAULTS,
         encoder_of=[0 if a is None else a.encoder + 1 for a in packing.activities],
+        made_of=[
+            0 if a is None or a.kind != "create" else a.encoder + 1 for a in packing.activities
+        ],
         inside_of=inside,
         place_of=[
             0 if a is None else POINTS.index(a.point) * bounds.encoders + a.encoder + 1
@@ -509,6 +512,8 @@ class _Writer:
                 words.equal(cells["ready", impl], int(wanted))
             elif atom is Atom.UNUSED:
                 context.append(f"{sign}unused(w, {encoder})")
+            elif atom is Atom.UNMADE:
+                context.append(f"{sign}unmade(w, {encoder})")
             elif atom is Atom.UNBLOCKED and kind is not None:
                 operation = self.operations.index((kind, encoder))
                 context.append(f"{sign}unblocked(w, T, {operation})")

@@ -241,6 +241,7 @@ c_decl {{
 byte encoder[{count}]; /* of each thread */
 byte inside[{count}];  /* its kind plus one, past its acquire */
 byte place[{count}];   /* its location, where other threads ask for it */
+byte makes[{count}];   /* the encoder that it makes, where other threads ask for it */
 """
 
 
@@ -286,7 +287,10 @@ class _Writer:
         if guard is None:
             return []
         label = _label(kind, str(rule.target))
-        return [f"  :: d_step {{ {guard} -> encoder[{thread}] = {encoder + 1} }} -> goto {label}"]
+        writes = f"encoder[{thread}] = {encoder + 1}"
+        if self._model.flags[Atom.CREATE_RETURNS] and kind == "create":
+            writes += f"; makes[{thread}] = {encoder + 1}"
+        return [f"  :: d_step {{ {guard} -> {writes} }} -> goto {label}"]
 
     def _options(self, thread: int, kind: str, point: str) -> list[str]:
         lines = []
@@ -322,7 +326,7 @@ class _Writer:
         elif rule.source in _PLACES:
             writes.append(f"place[{thread}] = 0")
         if rule.target == "idle":
-            writes += [f"inside[{thread}] = 0", f"encoder[{thread}] = 0"]
+            writes += [f"{name}[{thread}] = 0" for name in ("inside", "encoder", "makes")]
         body = "; ".join(write for write in writes if write) or "skip"
         target = "idle" if rule.target == "idle" else _label(kind, rule.target)
         return [f"  :: d_step {{ {guard} -> {body} }} -> goto {target}"]
@@ -366,6 +370,8 @@ class _Writer:
         others = [t for t in range(self._bounds.threads) if t != thread]
         if atom is Atom.UNUSED:
             return " && ".join(f"encoder[{t}] != {encoder}" for t in others) or "true"
+        if atom is Atom.UNMADE:
+            return " && ".join(f"makes[{t}] != {encoder}" for t in others) or "true"
         if atom is Atom.ACCOMPANIED and kind is not None:
             place = _PLACES.index(point) + 1
             pairs = (f"(place[{t}] == {place} && encoder[{t}] == {encoder})" for t in others)

@@ -71,6 +71,7 @@ class Atom(Enum):
     ATOMIC_FREELIST = "the freelist is atomic"
     CALLERS_RETAIN = "callers own a reference while they send a message"
     SHARED_ENCODERS = "encoders are shared between threads"
+    CREATE_RETURNS = "nobody uses an encoder before its create has returned, and it is made once"
     HOME = "the thread owns the encoder"
     # About memory.
     ALIVE = "the encoder object has not been released"
@@ -82,6 +83,7 @@ class Atom(Enum):
     # About the other threads.
     UNBLOCKED = "no other thread past its acquire holds a lock that excludes a requested one"
     UNUSED = "no thread is in an operation on the encoder"
+    UNMADE = "no thread is in a create on the encoder"
     ACCOMPANIED = "another thread is at the same point on the same encoder"
 
 
@@ -92,12 +94,13 @@ STATIC = frozenset(
         Atom.ATOMIC_FREELIST,
         Atom.CALLERS_RETAIN,
         Atom.SHARED_ENCODERS,
+        Atom.CREATE_RETURNS,
         Atom.HOME,
     }
 )
 """Atoms that no step changes."""
 
-CONTEXTUAL = frozenset({Atom.UNBLOCKED, Atom.UNUSED, Atom.ACCOMPANIED})
+CONTEXTUAL = frozenset({Atom.UNBLOCKED, Atom.UNUSED, Atom.UNMADE, Atom.ACCOMPANIED})
 """Atoms about the other threads; the rest is about the thread itself and memory."""
 
 
@@ -176,23 +179,24 @@ _IMPL, _NO_IMPL = Test(Atom.IMPL), Test(Atom.IMPL, False)
 _ALIVE = Test(Atom.ALIVE)
 _SHARED = Test(Atom.SHARED_ENCODERS)
 _CONFINED = (Test(Atom.SHARED_ENCODERS, False), Test(Atom.HOME))
+_GENERAL, _RETURNS = Test(Atom.CREATE_RETURNS, False), Test(Atom.CREATE_RETURNS)
 _OWNED, _STOLEN = Test(Atom.HELD_OWNED), Test(Atom.HELD_OWNED, False)
 _ATOMIC, _RACY = Test(Atom.ATOMIC_FREELIST), Test(Atom.ATOMIC_FREELIST, False)
 _FREE = Test(Atom.BLOCK_FREE)
 _CLAIM = (Effect.OWN, Effect.SPOIL)
 
 RULES: tuple[Rule, ...] = (
-    # The client: it uses what it was given, and only while there is something to use.
-    Rule("dispatch", ("create",), "idle", "dispatched", (_SHARED, _ALIVE)),
-    Rule("dispatch", ("create",), "idle", "dispatched", (*_CONFINED, _ALIVE)),
-    Rule("dispatch", ("encode", "destroy"), "idle", "dispatched", (_SHARED, _ALIVE, _IMPL)),
-    Rule("dispatch", ("encode", "destroy"), "idle", "dispatched", (*_CONFINED, _ALIVE, _IMPL)),
-    Rule(
-        "dispatch",
-        ("complete",),
-        "idle",
-        "dispatched",
-        (Test(Atom.HANDLERS_TEAR_DOWN), _ALIVE, _IMPL),
+    # The client: it uses what it was given, and only while there is something to use.  A context is
+    # there before its create has returned; a client may wait for that, and make each encoder once.
+    *(
+        Rule("dispatch", kinds, "idle", "dispatched", (*allowed, *client, _ALIVE, *needed))
+        for kinds, everybody, needed, asked in (
+            (("create",), (), (), (_NO_IMPL, Test(Atom.UNUSED))),
+            (("encode", "destroy"), (), (_IMPL,), (Test(Atom.UNMADE),)),
+            (("complete",), (Test(Atom.HANDLERS_TEAR_DOWN),), (_IMPL,), (Test(Atom.UNMADE),)),
+        )
+        for allowed in ([everybody] if everybody else [(_SHARED,), _CONFINED])
+        for client in ((_GENERAL,), (_RETURNS, *asked))
     ),
     # The guard.
     Rule("acquire", KINDS, "dispatched", "entered", (_ALIVE, Test(Atom.UNBLOCKED))),
@@ -405,6 +409,7 @@ class Model:
             Atom.ATOMIC_FREELIST: self.env.atomicFreelist,
             Atom.CALLERS_RETAIN: self.env.callersRetain,
             Atom.SHARED_ENCODERS: self.env.sharedEncoders,
+            Atom.CREATE_RETURNS: self.env.createReturns,
         }
 
     def initial(self) -> State:
@@ -558,6 +563,10 @@ class Model:
         for test in tests:
             if test.atom is Atom.UNUSED:
                 value = all(other.encoder != encoder for _, other in others)
+            elif test.atom is Atom.UNMADE:
+                value = all(
+                    (other.kind, other.encoder) != ("create", encoder) for _, other in others
+                )
             elif thread is None or mine is None:
                 raise ValueError(f"{test.atom.name} asks about a busy thread; there is none")
             elif test.atom is Atom.UNBLOCKED:

@@ -96,7 +96,8 @@ class LockScheme:
 class Environment:
     """What is assumed of the driver and of the program that uses it.
 
-    The Booleans have the names of the Lean structure `Env`, where each is explained.
+    The Booleans have the names of the Lean structure `Env`, where each is explained. What is left
+    out is as in `default`: false for `createReturns`, which came later and asks more of the client.
     """
 
     name: str
@@ -106,15 +107,28 @@ class Environment:
     atomicFreelist: bool = True
     callersRetain: bool = True
     sharedEncoders: bool = True
+    createReturns: bool = False
 
     @property
     def flags(self) -> dict[str, bool]:
         """The Booleans by name, in the order of the Lean structure."""
         return {flag: getattr(self, flag) for flag in FLAGS}
 
+    def meet(self, kind: str, other: str) -> bool:
+        """Whether calls of these kinds, by two threads, can be under way on one encoder at once.
+
+        This is `Env.meet` of `MPSVerify/Spec/Criterion.lean` once more.
+        """
+        happen = self.handlersTearDown or "complete" not in (kind, other)
+        allowed = self.sharedEncoders or "complete" in (kind, other)
+        return happen and allowed and not (self.createReturns and "create" in (kind, other))
+
 
 FLAGS = tuple(f.name for f in fields(Environment) if f.name not in ("name", "english"))
 """The Booleans of an environment, in the order of the Lean structure `Env`."""
+
+DEFAULT_FLAGS = Environment("default", "").flags
+"""The Booleans of `default`, and of whatever an environment leaves out."""
 
 
 @dataclass(frozen=True)
@@ -336,10 +350,13 @@ def _environments(source: toml_file.Source, defaults: Spec | None) -> dict[str, 
             name,
             toml_file.text(source, (*keys, "english"), table.get("english", ""), where),
             **{
-                flag: toml_file.boolean(source, (*keys, flag), table.get(flag, True), where)
-                for flag in FLAGS
+                flag: toml_file.boolean(source, (*keys, flag), table.get(flag, default), where)
+                for flag, default in DEFAULT_FLAGS.items()
             },
         )
+        # A definition `Env.NAME` and a field of that name would be one Lean name.
+        if name in FLAGS:
+            source.fail(keys, f"{where}this is the name of a Boolean; choose another name")
         # Verdicts name environments: one name must not mean two things in two reports.
         if name in shipped and environment.flags != shipped[name].flags:
             source.fail(
@@ -347,10 +364,10 @@ def _environments(source: toml_file.Source, defaults: Spec | None) -> dict[str, 
             )
         environments[name] = environment
     default = environments.get("default")
-    if default is None or not all(default.flags.values()):
+    if default is None or default.flags != DEFAULT_FLAGS:
         source.fail(
             ("environments", "default"),
-            "environment 'default' must be there and assume everything; leave its Booleans out",
+            "environment 'default' must be there and mean what it says; leave its Booleans out",
         )
     return environments
 

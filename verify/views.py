@@ -223,9 +223,7 @@ def guess_faults(scheme: LockScheme, env: Environment) -> tuple[str, ...]:
         )
 
     def overlaps(kind: str, other: str) -> bool:
-        happen = env.handlersTearDown or "complete" not in (kind, other)
-        meet = happen and (env.sharedEncoders or "complete" in (kind, other))
-        return meet and not excludes(kind, other, ("global", "encoder", "queue"))
+        return env.meet(kind, other) and not excludes(kind, other, ("global", "encoder", "queue"))
 
     def torn(kind: str) -> bool:
         return any(overlaps(kind, teardown) for teardown in teardowns)

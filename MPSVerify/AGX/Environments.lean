@@ -14,6 +14,7 @@ def Env.default : Env where
   atomicFreelist := true
   callersRetain := true
   sharedEncoders := true
+  createReturns := false
 
 /-- completion handlers tear contexts down without going through the guard -/
 def Env.handlersBypass : Env where
@@ -22,6 +23,7 @@ def Env.handlersBypass : Env where
   atomicFreelist := true
   callersRetain := true
   sharedEncoders := true
+  createReturns := false
 
 /-- the driver's context freelist is read and claimed in two steps -/
 def Env.racyFreelist : Env where
@@ -30,6 +32,7 @@ def Env.racyFreelist : Env where
   atomicFreelist := false
   callersRetain := true
   sharedEncoders := true
+  createReturns := false
 
 /-- callers do not own a reference while they send a message -/
 def Env.noRetain : Env where
@@ -38,6 +41,7 @@ def Env.noRetain : Env where
   atomicFreelist := true
   callersRetain := false
   sharedEncoders := true
+  createReturns := false
 
 /-- each encoder is used by one thread only; handlers still run on driver threads -/
 def Env.confined : Env where
@@ -46,6 +50,7 @@ def Env.confined : Env where
   atomicFreelist := true
   callersRetain := true
   sharedEncoders := false
+  createReturns := false
 
 /-- each encoder is used by one thread only and handlers tear nothing down (what MLX ships) -/
 def Env.confinedNoHandlers : Env where
@@ -54,5 +59,15 @@ def Env.confinedNoHandlers : Env where
   atomicFreelist := true
   callersRetain := true
   sharedEncoders := false
+  createReturns := false
+
+/-- nobody uses an encoder before its create has returned, and each is made once -/
+def Env.afterCreate : Env where
+  handlersIntercepted := true
+  handlersTearDown := true
+  atomicFreelist := true
+  callersRetain := true
+  sharedEncoders := true
+  createReturns := true
 
 end MPSVerify

@@ -259,4 +259,42 @@ theorem perEncoderRW.faults_confinedNoHandlers :
 theorem striped.faults_confinedNoHandlers :
     ExactFaults .confinedNoHandlers striped [] := by decide +kernel
 
+/-! ## afterCreate
+
+nobody uses an encoder before its create has returned, and each is made once
+-/
+
+theorem noSync.faults_afterCreate :
+    ExactFaults .afterCreate noSync [.nullDeref, .staleContext, .doubleFree,
+      .encoderOverlap] := by decide +kernel
+
+theorem globalMutex.faults_afterCreate :
+    ExactFaults .afterCreate globalMutex [] := by decide +kernel
+
+theorem perStream.faults_afterCreate :
+    ExactFaults .afterCreate perStream [.nullDeref, .staleContext, .doubleFree,
+      .encoderOverlap] := by decide +kernel
+
+theorem perOp.faults_afterCreate :
+    ExactFaults .afterCreate perOp [.nullDeref, .staleContext, .doubleFree] := by decide +kernel
+
+theorem perEncoder.faults_afterCreate :
+    ExactFaults .afterCreate perEncoder [] := by decide +kernel
+
+theorem rwLock.faults_afterCreate :
+    ExactFaults .afterCreate rwLock [.encoderOverlap] := by decide +kernel
+
+theorem lockFree.faults_afterCreate :
+    ExactFaults .afterCreate lockFree [.nullDeref, .staleContext, .doubleFree,
+      .encoderOverlap] := by decide +kernel
+
+theorem perEncoderUnchecked.faults_afterCreate :
+    ExactFaults .afterCreate perEncoderUnchecked [.nullDeref] := by decide +kernel
+
+theorem perEncoderRW.faults_afterCreate :
+    ExactFaults .afterCreate perEncoderRW [.encoderOverlap] := by decide +kernel
+
+theorem striped.faults_afterCreate :
+    ExactFaults .afterCreate striped [] := by decide +kernel
+
 end MPSVerify.AGX

@@ -17,11 +17,11 @@ def Env.happens (env : Env) : Kind → Bool
   | .complete => env.handlersTearDown
   | _ => true
 
-/-- Can operations of these kinds, by different threads, happen on one encoder? Under confinement
-only if one of them is a completion handler's. -/
+/-- Can operations of these kinds, by different threads, be under way on one encoder? Under
+confinement only if one of them is a completion handler's; under `createReturns` no create. -/
 def Env.meet (env : Env) (k k' : Kind) : Bool :=
   env.happens k && env.happens k' &&
-    (env.sharedEncoders || decide (k = .complete) || decide (k' = .complete))
+    (env.sharedEncoders || decide (k = .complete) || decide (k' = .complete)) && env.beside k k'
 
 /-- Do operations of kinds `k` and `k'`, by different threads on *one* encoder, name one lock,
 whatever the client? -/

@@ -22,7 +22,23 @@ structure Env where
   /-- Any thread may use any encoder. If not, each encoder is used by its home thread only
   (*confinement*); completion handlers still run on any thread. -/
   sharedEncoders : Bool
+  /-- Nobody uses an encoder before its create has returned, and an encoder object is made once. If
+  not, it can be used as soon as its context is published, and asked for again by anybody.
+
+  The number of an encoder that has no context left and on which nothing is under way may be used
+  again: that is the next object at that address. So every run in which each number is made once is
+  a run of this system, and safety is about them; the runs that are given to prove that a fault can
+  be reached make each encoder once, so fault sets are exact for them too. -/
+  createReturns : Bool
   deriving DecidableEq
+
+/-- The same driver, and the general client: it need not wait until create has returned. -/
+def Env.general (env : Env) : Env := { env with createReturns := false }
+
+/-- May calls of kinds `k` and `k'` be under way on one encoder at the same time, from dispatch to
+return? Under `createReturns` nothing is under way beside a create. -/
+def Env.beside (env : Env) (k k' : Kind) : Bool :=
+  !env.createReturns || (decide (k ≠ .create) && decide (k' ≠ .create))
 
 /-- A client: the program that drives the GPU, as far as the lock schemes can tell it apart.
 All three maps are arbitrary, and universally quantified in every safety theorem. -/

@@ -42,10 +42,13 @@ def Snapshot.clean (f : Snapshot) : Bool :=
     (f.mem.owner.all fun entry => decide (f.mem.owner.get none entry.1 = none)) &&
     decide (f.mem.owner.length = 2)
 
-/-- The trace is a run in `default` that ends clean. -/
-def endsClean (σ : LockScheme) (trace : List Label) : Bool :=
-  match σ.replay? .default .distinct .initial trace with
+/-- The trace is a run that ends clean. -/
+def endsCleanIn (env : Env) (σ : LockScheme) (trace : List Label) : Bool :=
+  match σ.replay? env .distinct .initial trace with
   | some f => f.clean
   | none => false
+
+/-- The trace is a run in `default` that ends clean. -/
+def endsClean (σ : LockScheme) (trace : List Label) : Bool := endsCleanIn .default σ trace
 
 end MPSVerify

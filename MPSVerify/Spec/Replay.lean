@@ -117,13 +117,20 @@ def Snapshot.free (f : Snapshot) (σ : LockScheme) (env : Env) (c : Client) (o :
 def Snapshot.setThread (f : Snapshot) (t : Thread) (b : Option Busy) : Snapshot :=
   { f with threads := f.threads.set t b }
 
+/-- `State.MayBegin`, as a program. -/
+def Snapshot.mayBegin (f : Snapshot) (env : Env) (k : Kind) (e : Encoder) : Bool :=
+  (decide (k = .create) || decide (f.mem.impl.get none e ≠ none)) &&
+    (!env.createReturns || decide (k ≠ .create) || decide (f.mem.impl.get none e = none)) &&
+    f.threads.all fun entry => match f.threads.get none entry.1 with
+      | none => true
+      | some b => decide (b.encoder ≠ e) || env.beside b.kind k
+
 /-- `Step`, as a program. -/
 def LockScheme.step? (σ : LockScheme) (env : Env) (c : Client) (f : Snapshot) :
     Label → Option Snapshot
   | .dispatch o =>
     guarded (decide (f.threads.get none o.thread = none) && f.alive.get true o.encoder &&
-      env.allows c.home o &&
-      (decide (o.kind = .create) || decide (f.mem.impl.get none o.encoder ≠ none)))
+      env.allows c.home o && f.mayBegin env o.kind o.encoder)
       (f.setThread o.thread (some ⟨o.kind, o.encoder, .dispatched⟩))
   | .acquire t =>
     match f.threads.get none t with

@@ -41,6 +41,10 @@ structure LockScheme where
   check : Bool
   deriving DecidableEq
 
+/-- The same locks, but these for `create`. -/
+def LockScheme.withCreate (σ : LockScheme) (rs : List Request) : LockScheme :=
+  { σ with create := rs }
+
 /-- The requests of an operation of this kind. -/
 def LockScheme.requests (σ : LockScheme) : Kind → List Request
   | .create => σ.create

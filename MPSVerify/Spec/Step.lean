@@ -5,7 +5,8 @@ import MPSVerify.Spec.Body
 
 Five rules. The client is the most general one that uses what it was given: any thread, any
 operation, any time, but `encode`, `destroy` and `complete` are *dispatched* only on an encoder that
-has a context. Every race is therefore between dispatch and use.
+has a context. Every race is therefore between dispatch and use. A context is there as soon as it is
+published, which is before its create returns: `createReturns` asks more of the client.
 -/
 
 namespace MPSVerify
@@ -45,10 +46,18 @@ def State.setThread (s : State) (t : Thread) (b : Option Busy) : State :=
 /-- The driver's memory is now `m`. -/
 def State.setMem (s : State) (m : Mem) : State := { s with mem := m }
 
+/-- May a call of kind `k` on `e` begin? `encode`, `destroy` and `complete` need a context. Under
+`createReturns`, `create` needs that there is none, and that nothing is under way on `e`; and
+nothing begins while a create is under way. -/
+structure State.MayBegin (env : Env) (s : State) (k : Kind) (e : Encoder) : Prop where
+  used : k ≠ .create → s.mem.impl e ≠ none
+  made : env.createReturns = true → k = .create → s.mem.impl e = none
+  beside : ∀ u b, s.threads u = some b → b.encoder = e → env.beside b.kind k = true
+
 /-- `Step C s l s'`: under `C`, state `s` can go to `s'` by `l`. -/
 inductive Step (C : Config) : State → Label → State → Prop where
   | dispatch {s t k e} : s.threads t = none → s.alive e = true → C.env.Allows C.home ⟨t, k, e⟩ →
-      (k ≠ .create → s.mem.impl e ≠ none) →
+      s.MayBegin C.env k e →
       Step C s (.dispatch ⟨t, k, e⟩) (s.setThread t (some ⟨k, e, .dispatched⟩))
   | acquire {s t k e} : s.threads t = some ⟨k, e, .dispatched⟩ → s.alive e = true →
       (∀ u b, u ≠ t → s.threads u = some b → b.holds → ¬ C.blocks (b.op u) ⟨t, k, e⟩) →

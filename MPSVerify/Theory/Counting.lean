@@ -110,7 +110,7 @@ theorem only_per_encoder_permits_most (σ : LockScheme) (h : σ.Single) :
     · have hb : ∀ t u e e', (striped.config .default .together).blocks
           ⟨t, .encode, e⟩ ⟨u, .encode, e'⟩ := fun _ _ _ _ =>
         ⟨⟨.queue, .exclusive⟩, .head _, ⟨.queue, .exclusive⟩, .head _, rfl, rfl⟩
-      exact ((Config.permits_iff.mp hp).2.2.2.elim (fun hn => hn (hb ..))
+      exact ((Config.permits_iff.mp hp).2.2.2.2.elim (fun hn => hn (hb ..))
         (fun hn => hn (hb ..))).elim
   · rintro rfl
     exact ⟨per_encoder_mutex_sufficient, fun _ _ _ h => h⟩

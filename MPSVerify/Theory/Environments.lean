@@ -75,7 +75,7 @@ theorem per_stream_safe_iff (c : Client) :
     by_cases htu : t = u
     · rw [htu]
     · obtain ⟨r, hr, q, hq, hl, _⟩ :=
-        (hs.criterion.apart .encode .encode t u 0 htu (Or.inl rfl) (Or.inl rfl)).1
+        (hs.criterion.apart .encode .encode t u 0 htu rfl (Or.inl rfl) (Or.inl rfl)).1
       have hr : r ∈ perStream.requestsIn .default .encode := hr
       have hq : q ∈ perStream.requestsIn .default .encode := hq
       rw [one, List.mem_singleton] at hr hq
@@ -89,7 +89,7 @@ theorem per_stream_safe_iff (c : Client) :
       · rw [one]; exact List.mem_singleton.mpr rfl
       · exact congrArg Lock.stream (hst t u)
     exact Config.Criterion.safe ⟨rfl, Or.inl rfl,
-      fun k k' t u e _ _ _ => ⟨all t u k k' e, all u t k' k e⟩, Or.inl rfl⟩
+      fun k k' t u e _ _ _ _ => ⟨all t u k k' e, all u t k' k e⟩, Or.inl rfl⟩
 
 /-- **rwLock can run into encoder overlap, and into nothing else.** -/
 theorem rw_lock_only_overlap (f : Fault) :

@@ -76,7 +76,8 @@ theorem one_thread_inhabited : ∃ s b, ReachableBy (noLocks .default) 0 s ∧
     s.threads 0 = none ∧ s.mem.impl 0 = some b ∧ s.mem.ready b = true := by
   have r1 := (ReachableBy.initial (C := noLocks .default) (t := 0)).step
     (fun _ h => (by cases h; rfl))
-    (.dispatch (t := 0) (k := .create) (e := 0) rfl rfl (Or.inl rfl) (fun h => absurd rfl h))
+    (.dispatch (t := 0) (k := .create) (e := 0) rfl rfl (Or.inl rfl)
+      ⟨fun h => absurd rfl h, fun h => (by cases h), fun _ _ h => (by cases h)⟩)
   have r2 := r1.step (fun _ h => (by cases h; rfl))
     (.acquire (update_same ..) rfl (fun _ _ _ _ _ h => h))
   have r3 := r2.step (fun _ h => (by cases h; rfl)) (.body (update_same ..) (.check rfl))
@@ -92,7 +93,7 @@ theorem confinement_inhabited : ∃ s, Reachable (noLocks .confinedNoHandlers) s
     ∃ b, s.threads 0 = some ⟨.encode, 0, .loaded b⟩ := by
   have ⟨m, hr, hi, _⟩ := live_reachable (noLocks .confinedNoHandlers) 0
   have r1 := (hr.ofIdle (t := 0) (u := 1)).dispatch (k := .encode) (e := 0) (Or.inr rfl)
-    (fun _ => ne_of_live hi)
+    (.use (fun h => Kind.noConfusion h) (ne_of_live hi))
   have r2 := r1.acquire Nat.zero_ne_one (fun _ h => by cases h)
   exact ⟨_, r2.body (.load hi), 0, duo_left⟩
 
@@ -101,7 +102,8 @@ theorem atomic_bodies_inhabited : ∃ s, AtomicReachable (noLocks .default) (fun
     s.mem.impl 0 = some 0 ∧ s.mem.ready 0 = true := by
   have r1 := (AtomicReachable.initial (C := noLocks .default) (atomic := fun _ => true)).step
     (.other (.dispatch (t := 0) (k := .create) (e := 0) rfl rfl (Or.inl rfl)
-      (fun h => absurd rfl h)) (fun _ _ h => Label.noConfusion h))
+      ⟨fun h => absurd rfl h, fun h => (by cases h), fun _ _ h => (by cases h)⟩)
+      (fun _ _ h => Label.noConfusion h))
   have r2 := r1.step (.other (.acquire (update_same ..) rfl (fun _ _ _ _ _ h => h))
     (fun _ _ h => Label.noConfusion h))
   have run : Body.Run (noLocks .default) 0 .create .entered State.initial.mem _ :=

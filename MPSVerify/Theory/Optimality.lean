@@ -30,7 +30,7 @@ theorem per_encoder_permits_iff : (perEncoder.config .default c).Permits a b ↔
   obtain ⟨u, k', e'⟩ := b
   rw [Config.permits_iff]
   constructor
-  · intro ⟨htu, _, _, hn⟩
+  · intro ⟨htu, _, _, _, hn⟩
     refine ⟨htu, fun he => ?_⟩
     have : e = e' := he
     subst this
@@ -40,7 +40,7 @@ theorem per_encoder_permits_iff : (perEncoder.config .default c).Permits a b ↔
       LockScheme.blocks_of_excludesOnEncoder hx
     exact hn.elim (fun h => h hb) (fun h => h (LockScheme.Blocks.symm hb))
   · intro ⟨htu, he⟩
-    refine ⟨htu, default_allows _ _, default_allows _ _, Or.inl ?_⟩
+    refine ⟨htu, default_allows _ _, default_allows _ _, fun h => absurd h he, Or.inl ?_⟩
     intro ⟨r, hr, q, hq, hl, _⟩
     have one : ∀ k, perEncoder.requestsIn .default k = [⟨.encoder, .exclusive⟩] := by
       intro k; cases k <;> rfl
@@ -55,7 +55,7 @@ theorem global_mutex_permits_nothing : ¬ (globalMutex.config .default c).Permit
   obtain ⟨t, k, e⟩ := a
   obtain ⟨u, k', e'⟩ := b
   rw [Config.permits_iff]
-  intro ⟨_, _, _, hn⟩
+  intro ⟨_, _, _, _, hn⟩
   have hx : globalMutex.excludesAnywhere .default k k' = true := by
     cases k <;> cases k' <;> decide
   have hb : (globalMutex.config .default c).blocks ⟨t, k, e⟩ ⟨u, k', e'⟩ :=
@@ -73,13 +73,14 @@ theorem safe_iff_permits_subset (hd : C.env = .default) (hc : C.check = true) :
       fun he => same_encoder_overlap_is_unsafe hp he hs⟩
   · intro h
     refine Config.Criterion.safe ⟨by rw [hd]; rfl, Or.inl hc, ?_, Or.inl (by rw [hd]; rfl)⟩
-    intro k k' t u e htu ha hb
+    intro k k' t u e htu _ ha hb
     have no : ∀ {a b : Op}, a.thread ≠ b.thread → a.encoder = b.encoder →
         C.env.Allows C.home a → C.env.Allows C.home b → C.blocks a b := by
       intro a b htu he ha hb
       apply Classical.byContradiction
       intro hn
-      have hp := h a b (Config.permits_iff.mpr ⟨htu, ha, hb, Or.inl hn⟩)
+      have hp := h a b (Config.permits_iff.mpr ⟨htu, ha, hb,
+        fun _ => Env.beside_of_not (by rw [hd]; exact fun h => by cases h), Or.inl hn⟩)
       exact (per_encoder_permits_iff.mp hp).2 he
     exact ⟨no htu rfl ha hb, no (fun h => htu h.symm) rfl hb ha⟩
 
@@ -118,7 +119,7 @@ theorem better_than_global_mutex : Safe .default globalMutex ∧ Safe .default p
 freelist and the other one allows and asks no less. -/
 theorem step_under_per_encoder {s s' : State} {l : Label} {env : Env} (hs : C.Safe)
     (hf : env.atomicFreelist = C.env.atomicFreelist)
-    (hc : env.callersRetain = true)
+    (hc : env.callersRetain = true) (hcr : env.createReturns = true → C.env.createReturns = true)
     (ha : ∀ o, C.env.Allows C.home o → env.Allows c.home o) (hr : Reachable C s)
     (h : Step C s l s') : Step (perEncoder.config env c) s l s' := by
   have one : ∀ k r, r ∈ perEncoder.requestsIn env k → r = ⟨.encoder, .exclusive⟩ := by
@@ -128,7 +129,7 @@ theorem step_under_per_encoder {s s' : State} {l : Label} {env : Env} (hs : C.Sa
     · rw [LockScheme.requestsIn, ite_eq_right hk] at hr
       cases k <;> exact List.mem_singleton.mp hr
   cases h with
-  | dispatch hi hal hall hd => exact .dispatch hi hal (ha _ hall) hd
+  | dispatch hi hal hall hd => exact .dispatch hi hal (ha _ hall) (hd.general hcr)
   | @acquire t k e ht hal hb =>
     refine .acquire ht hal fun u x hut hu hx ⟨r, hr', q, hq, hl, _⟩ => ?_
     have hr' : r ∈ perEncoder.requestsIn env x.kind := hr'
@@ -139,8 +140,8 @@ theorem step_under_per_encoder {s s' : State} {l : Label} {env : Env} (hs : C.Sa
     have he : e' = e := he
     subst he
     have D := hr.disciplined
-    exact hb u _ hut hu hx (hs.criterion.apart k' k u t e' hut (D.allowed u _ hu)
-      (D.allowed t _ ht)).1
+    exact hb u _ hut hu hx (hs.criterion.apart k' k u t e' hut (D.beside u t _ _ hut hu ht rfl)
+      (D.allowed u _ hu) (D.allowed t _ ht)).1
   | @body t k e pc pc' m' ht hb =>
     refine .body ht ?_
     cases hb with
@@ -169,7 +170,8 @@ theorem per_encoder_runs_all {s : State} (hs : C.Safe) (hf : C.env.atomicFreelis
       ∀ l s', Step C s l s' → Step (perEncoder.config .default c) s l s' := by
   have step : ∀ {s l s'}, Reachable C s → Step C s l s' →
       Step (perEncoder.config .default c) s l s' := fun hr h =>
-    step_under_per_encoder hs hf.symm rfl (fun o _ => default_allows _ o) hr h
+    step_under_per_encoder hs hf.symm rfl (fun h => (by cases h))
+      (fun o _ => default_allows _ o) hr h
   refine ⟨?_, fun l s' h' => step h h'⟩
   induction h with
   | initial => exact .initial
@@ -182,7 +184,7 @@ theorem per_encoder_runs_all_there {s : State} (hs : C.Safe) (hh : c.home = C.ho
       ∀ l s', Step C s l s' → Step (perEncoder.config C.env c) s l s' := by
   have step : ∀ {s l s'}, Reachable C s → Step C s l s' →
       Step (perEncoder.config C.env c) s l s' := fun hr h =>
-    step_under_per_encoder hs rfl hs.criterion.retain (fun o ha => by rw [hh]; exact ha) hr h
+    step_under_per_encoder hs rfl hs.criterion.retain id (fun o ha => by rw [hh]; exact ha) hr h
   refine ⟨?_, fun l s' h' => step h h'⟩
   induction h with
   | initial => exact .initial

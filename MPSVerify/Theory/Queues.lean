@@ -41,12 +41,12 @@ theorem striped_permits_iff (c : Client) (a b : Op) : (striped.config .default c
     all_goals exact Or.inl rfl
   constructor
   · intro h
-    obtain ⟨htu, _, _, hn⟩ := Config.permits_iff.mp h
+    obtain ⟨htu, _, _, _, hn⟩ := Config.permits_iff.mp h
     exact ⟨htu, fun hq => hn.elim (fun h => h (striped_blocks_iff.mpr hq))
       (fun h => h (striped_blocks_iff.mpr hq.symm))⟩
   · intro ⟨htu, hq⟩
     exact Config.permits_iff.mpr
-      ⟨htu, allows a, allows b, Or.inl fun h => hq (striped_blocks_iff.mp h)⟩
+      ⟨htu, allows a, allows b, fun _ => rfl, Or.inl fun h => hq (striped_blocks_iff.mp h)⟩
 
 /-- **With one queue `striped` is one lock for all**, and with two it is not: two threads can be
 inside at the same time if and only if two encoders are in different queues. -/

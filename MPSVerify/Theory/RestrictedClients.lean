@@ -26,7 +26,7 @@ theorem live (C : Config) (meets : Meets) (e : Encoder) (t u : Thread) (b : Bloc
     ∃ m, ReachableWith C meets (duo m t u none none) ∧ m.impl e = some b ∧ m.owner b = some e := by
   have h : C.home e ≠ C.home e + 1 := (Nat.succ_ne_self _).symm
   have r1 := ((start (C := C) (meets := meets) (t := C.home e) (u := C.home e + 1)).dispatch
-    (C.env.allows_home C.home) (fun h => absurd rfl h) (fun _ h => (by cases h))).acquire h
+    (C.env.allows_home C.home) (.make rfl) (fun _ h => (by cases h))).acquire h
     (fun _ h => (by cases h))
   have r2 := ((r1.body (.check rfl)).pop (b := b) rfl).body (.publish rfl)
   have r3 := (r2.body (.init (update_same ..))).release
@@ -37,7 +37,8 @@ theorem live (C : Config) (meets : Meets) (e : Encoder) (t u : Thread) (b : Bloc
 /-- Two operations that meet enter together, if they do not block each other. -/
 theorem both (h : t ≠ u) {m : Mem} (hr : ReachableWith C meets (duo m t u none none))
     (ha : C.env.Allows C.home ⟨t, k, e⟩) (ha' : C.env.Allows C.home ⟨u, k', e'⟩)
-    (hd : k ≠ .create → m.impl e ≠ none) (hd' : k' ≠ .create → m.impl e' ≠ none)
+    (hd : DuoMayBegin C.env m none k e)
+    (hd' : DuoMayBegin C.env m (some ⟨k, e, .dispatched⟩) k' e')
     (hm : e = e' → meets k k' = true) (hb : ¬ C.blocks ⟨t, k, e⟩ ⟨u, k', e'⟩) :
     ReachableWith C meets (duo m t u (some ⟨k, e, .entered⟩) (some ⟨k', e', .entered⟩)) := by
   have h' : u ≠ t := fun h' => h h'.symm
@@ -48,16 +49,16 @@ theorem both (h : t ≠ u) {m : Mem} (hr : ReachableWith C meets (duo m t u none
 
 /-- `create` has published its context and not initialised it; an operation that meets it enters. -/
 theorem afterPublish (h : t ≠ u) (ha : C.env.Allows C.home ⟨t, .create, e⟩)
-    (ha' : C.env.Allows C.home ⟨u, k, e⟩) (hm : meets .create k = true)
-    (hb : ¬ C.blocks ⟨t, .create, e⟩ ⟨u, k, e⟩) (b : Block) :
+    (ha' : C.env.Allows C.home ⟨u, k, e⟩) (hbe : C.env.beside .create k = true)
+    (hm : meets .create k = true) (hb : ¬ C.blocks ⟨t, .create, e⟩ ⟨u, k, e⟩) (b : Block) :
     ∃ m, ReachableWith C meets
         (duo m u t (some ⟨k, e, .entered⟩) (some ⟨.create, e, .published b⟩)) ∧
       m.impl e = some b ∧ m.owner b = some e ∧ m.ready b = false := by
   have h' : u ≠ t := fun h' => h h'.symm
   have r1 := ((start (C := C) (meets := meets) (t := t) (u := u)).dispatch ha
-    (fun h => absurd rfl h) (fun _ h => (by cases h))).acquire h (fun _ h => (by cases h))
+    (.make rfl) (fun _ h => (by cases h))).acquire h (fun _ h => (by cases h))
   have r2 := (((r1.body (.check rfl)).pop (b := b) rfl).body (.publish rfl)).swap h
-  have r3 := r2.dispatch ha' (fun _ => ne_of_live (b := b) (update_same ..))
+  have r3 := r2.dispatch ha' (.join hbe (ne_of_live (b := b) (update_same ..)))
     (fun b hb _ => by cases hb; exact hm)
   exact ⟨_, r3.acquire h' (fun b hbb _ => by cases hbb; exact hb), update_same .., update_same ..,
     update_same ..⟩
@@ -67,7 +68,8 @@ end ReachableWith
 open ReachableWith in
 /-- Two operations of different threads on one encoder that meet and are not excluded lead to a
 fault. -/
-theorem pair_fault_with (h : t ≠ u) (ha : C.env.Allows C.home ⟨t, k, e⟩)
+theorem pair_fault_with (h : t ≠ u) (hbe : C.env.beside k k' = true)
+    (ha : C.env.Allows C.home ⟨t, k, e⟩)
     (ha' : C.env.Allows C.home ⟨u, k', e⟩) (hm : meets k k' = true) (hm' : meets k' k = true)
     (hb : ¬ C.blocks ⟨t, k, e⟩ ⟨u, k', e⟩) (hb' : ¬ C.blocks ⟨u, k', e⟩ ⟨t, k, e⟩) :
     C.FaultyWith meets := by
@@ -75,22 +77,25 @@ theorem pair_fault_with (h : t ≠ u) (ha : C.env.Allows C.home ⟨t, k, e⟩)
   -- Two blocks, whichever.
   obtain ⟨b, b', hbb⟩ : ∃ b b' : Block, b' ≠ b := ⟨0, 1, Nat.succ_ne_self 0⟩
   obtain ⟨m, hr, hi, ho⟩ := live C meets e t u b
-  have r := hr.both h ha ha' (fun _ => ne_of_live hi) (fun _ => ne_of_live hi) (fun _ => hm) hb
+  have r := hr.both h ha ha' ⟨fun _ => ne_of_live hi,
+    fun hc hk => absurd hc (Env.not_createReturns (hk ▸ hbe)), fun _ h => (by cases h)⟩
+    (.join hbe (ne_of_live hi)) (fun _ => hm) hb
   have foreign : some e ≠ (none : Option Encoder) := fun h => (by cases h)
   -- create ∥ teardown and create ∥ encode, with either thread as the creator
   have tears : ∀ {t u k}, t ≠ u → k.tearsDown = true → C.env.Allows C.home ⟨t, .create, e⟩ →
-      C.env.Allows C.home ⟨u, k, e⟩ → meets .create k = true →
+      C.env.Allows C.home ⟨u, k, e⟩ → C.env.beside .create k = true → meets .create k = true →
       ¬ C.blocks ⟨t, .create, e⟩ ⟨u, k, e⟩ → C.FaultyWith meets := by
-    intro t u k h hk ha ha' hm hb
-    obtain ⟨m, r, hi, ho, _⟩ := afterPublish h ha ha' hm hb b
+    intro t u k h hk ha ha' hbe hm hb
+    obtain ⟨m, r, hi, ho, _⟩ := afterPublish h ha ha' hbe hm hb b
     have r1 := (r.body (.take hk hi)).body (.push hk ho)
     exact ⟨_, _, r1, .body (duo_right fun h' => h h'.symm)
       (.initForeign (update_same_ne foreign.symm))⟩
   have uses : ∀ {t u}, t ≠ u → C.env.Allows C.home ⟨t, .create, e⟩ →
-      C.env.Allows C.home ⟨u, .encode, e⟩ → meets .create .encode = true →
+      C.env.Allows C.home ⟨u, .encode, e⟩ → C.env.beside .create .encode = true →
+      meets .create .encode = true →
       ¬ C.blocks ⟨t, .create, e⟩ ⟨u, .encode, e⟩ → C.FaultyWith meets := by
-    intro t u h ha ha' hm hb
-    obtain ⟨m, r, hi, ho, hn⟩ := afterPublish h ha ha' hm hb b
+    intro t u h ha ha' hbe hm hb
+    obtain ⟨m, r, hi, ho, hn⟩ := afterPublish h ha ha' hbe hm hb b
     exact ⟨_, _, r.body (.load hi), .body duo_left (.derefUninitialised hi ho hn)⟩
   have stale : ∀ {t u k}, t ≠ u → k.tearsDown = true → ReachableWith C meets
       (duo m t u (some ⟨.encode, e, .entered⟩) (some ⟨k, e, .entered⟩)) → C.FaultyWith meets := by
@@ -107,14 +112,14 @@ theorem pair_fault_with (h : t ≠ u) (ha : C.env.Allows C.home ⟨t, k, e⟩)
     | false =>
       cases k' with
       | encode => exact stale h' hk (r.swap h)
-      | create => exact tears h' hk ha' ha hm' hb'
+      | create => exact tears h' hk ha' ha (Env.beside_symm hbe) hm' hb'
       | destroy | complete => cases hk'
   | false =>
     cases hk' : k'.tearsDown with
     | true =>
       cases k with
       | encode => exact stale h hk' r
-      | create => exact tears h hk' ha ha' hm hb
+      | create => exact tears h hk' ha ha' hbe hm hb
       | destroy | complete => cases hk
     | false =>
       cases k with
@@ -125,14 +130,14 @@ theorem pair_fault_with (h : t ≠ u) (ha : C.env.Allows C.home ⟨t, k, e⟩)
         | encode =>
           have r1 := ((r.body (.load hi)).swap h).body (.load hi)
           exact ⟨_, _, r1, .overlap h' duo_left (duo_right h')⟩
-        | create => exact uses h' ha' ha hm' hb'
+        | create => exact uses h' ha' ha (Env.beside_symm hbe) hm' hb'
       | create =>
         cases k' with
         | destroy | complete => cases hk'
-        | encode => exact uses h ha ha' hm hb
+        | encode => exact uses h ha ha' hbe hm hb
         | create =>
-          have r := start.both (C := C) (meets := meets) h ha ha' (fun h => absurd rfl h)
-            (fun h => absurd rfl h) (fun _ => hm) hb
+          have r := start.both (C := C) (meets := meets) h ha ha' (.make rfl)
+            (.makeBeside (fun _ => hbe) rfl) (fun _ => hm) hb
           have r1 := (((r.body (.check rfl)).pop (b := b) rfl).swap h).body (.check rfl)
           have r2 := (r1.pop (b := b') (update_ne _ _ hbb)).body (.publish rfl)
           exact ⟨_, _, r2, .body (duo_right h')
@@ -144,8 +149,8 @@ theorem racy_fault_with (hf : C.env.atomicFreelist = false) (h : t ≠ u) (he : 
     (ha : C.env.Allows C.home ⟨t, .create, e⟩) (ha' : C.env.Allows C.home ⟨u, .create, e'⟩)
     (hb : ¬ C.blocks ⟨t, .create, e⟩ ⟨u, .create, e'⟩) : C.FaultyWith meets := by
   have h' : u ≠ t := fun h' => h h'.symm
-  have r := start.both (C := C) (meets := meets) h ha ha' (fun h => absurd rfl h)
-    (fun h => absurd rfl h) (fun h => absurd h he) hb
+  have r := start.both (C := C) (meets := meets) h ha ha' (.make rfl)
+    (.makeBeside (fun h => absurd h he) rfl) (fun h => absurd h he) hb
   obtain ⟨b, _⟩ : ∃ b : Block, True := ⟨0, trivial⟩
   have r1 := ((r.body (.check rfl)).body (.peek (b := b) hf rfl)).swap h
   have r2 := ((r1.body (.check rfl)).body (.peek (b := b) hf rfl)).swap h'
@@ -157,7 +162,7 @@ open ReachableWith in
 /-- Without `callersRetain` an object can be released under a waiting caller. -/
 theorem no_retain_fault_with (h : C.env.callersRetain = false) : C.FaultyWith meets := by
   have r1 := (start (C := C) (meets := meets) (t := C.home 0) (u := C.home 0 + 1)).dispatch
-    (k := .create) (e := 0) (C.env.allows_home C.home) (fun h => absurd rfl h)
+    (k := .create) (e := 0) (C.env.allows_home C.home) (.make rfl)
     (fun _ h => (by cases h))
   have r2 := r1.go (.drop (e := 0) rfl (fun hr => by rw [h] at hr; cases hr))
     (fun _ h => Label.noConfusion h)
@@ -180,11 +185,11 @@ theorem safe_with_iff_criterion (hsym : ∀ k k', meets k k' = meets k' k) (hc :
       simp only [Bool.and_eq_true] at ho
       obtain ⟨hm, ho⟩ := ho
       obtain ⟨hmeet, hx⟩ := LockScheme.overlaps_iff.mp ho
-      obtain ⟨t, u, htu, ha, ha'⟩ := Env.allows_of_meet hmeet
+      obtain ⟨hbe, t, u, htu, ha, ha'⟩ := Env.allows_of_meet hmeet
       have hb : ¬ σ.Blocks env .distinct ⟨t, k, 0⟩ ⟨u, k', 0⟩ := fun hb => by
         rw [LockScheme.excludesOnEncoder_of_blocks htu hb] at hx
         cases hx
-      exact hs .distinct (pair_fault_with htu ha ha' hm ((hsym k' k).trans hm) hb
+      exact hs .distinct (pair_fault_with htu hbe ha ha' hm ((hsym k' k).trans hm) hb
         (fun hb' => hb hb'.symm))
     · cases hf : env.atomicFreelist with
       | true => exact Or.inl rfl
@@ -194,14 +199,14 @@ theorem safe_with_iff_criterion (hsym : ∀ k k', meets k k' = meets k' k) (hc :
           (fun hb => hx (LockScheme.excludesAnywhere_of_blocks Nat.zero_ne_one Nat.zero_ne_one hb))
   · intro ⟨⟨hr, hx⟩, hf⟩ c ⟨s, f, hs, hfault⟩
     have K : ((σ.config env c).keptApart meets).Criterion := by
-      refine ⟨hr, Or.inl hc, fun k k' t u e htu ha ha' => ?_, hf.imp id ?_⟩
+      refine ⟨hr, Or.inl hc, fun k k' t u e htu hbe ha ha' => ?_, hf.imp id ?_⟩
       · cases hm : meets k k' with
         | false => exact ⟨Or.inr ⟨rfl, hm⟩, Or.inr ⟨rfl, (hsym k' k).trans hm⟩⟩
         | true =>
           have := LockScheme.apart c (k := k) (k' := k') (σ := σ) (env := env) (fun ho => by
             have := hx k (mem_allKinds k) k' (mem_allKinds k')
             rw [hm, ho] at this
-            cases this) t u e htu ha ha'
+            cases this) t u e htu hbe ha ha'
           exact this.imp Or.inl Or.inl
       · intro hf t u e e' _ _ _ _
         exact Or.inl (LockScheme.blocks_of_excludesAnywhere hf)

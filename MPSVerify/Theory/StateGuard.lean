@@ -45,7 +45,7 @@ theorem state_guard_permits_more (c : Client) :
   refine ⟨fun s f h => h.safe, all, ?_⟩
   have h : (0 : Thread) ≠ 1 := Nat.zero_ne_one
   obtain ⟨m, hr, hi, _⟩ := dispatched_live (C := perEncoder.config .default c) (k := .create)
-    (k' := .encode) (t := 0) (u := 1) (e := 0) (default_allows _ _) (default_allows _ _) h
+    (k' := .encode) (t := 0) (u := 1) (e := 0) (default_allows _ _) (default_allows _ _) h rfl
   have other : ∀ {x y v b}, v ≠ (0 : Thread) → (duo m 0 1 x y).threads v = some b → y = some b := by
     intro x y v b hv hb
     have hb := (update_ne _ _ hv).symm.trans hb

@@ -30,6 +30,7 @@ theorem handler_race (ht : C.env.handlersTearDown = true)
   have ha' : C.env.Allows C.home ⟨C.home 0 + 1, .complete, 0⟩ := ht
   have hne : C.home 0 ≠ C.home 0 + 1 := (Nat.succ_ne_self _).symm
   obtain ⟨m, hr, hi, ho⟩ := dispatched_live ha ha' hne
+    (Env.beside_of_not_create (fun h => Kind.noConfusion h) (fun h => Kind.noConfusion h))
   have race := encode_teardown_race (k := .complete) hne rfl
     (hr.enter hne (hb _ _ rfl rfl)) hi ho
   exact ⟨race, fun hs => let ⟨s, hr, hf⟩ := race.nullDeref; hs s _ hr hf⟩
@@ -64,7 +65,7 @@ theorem confinement_suffices (hs : C.env.sharedEncoders = false)
       ¬ C.env.Allows C.home ⟨u, k', e⟩ :=
     fun t u e k k' htu h h' => htu ((only t k e h).symm.trans (only u k' e h'))
   exact Config.Criterion.safe ⟨hr, Or.inr (fun t u e k htu _ h => alone t u e _ k htu h),
-    fun k k' t u e htu h h' => absurd h' (alone t u e k k' htu h), Or.inl hf⟩
+    fun k k' t u e htu _ h h' => absurd h' (alone t u e k k' htu h), Or.inl hf⟩
 
 /-! ## Lost work -/
 
@@ -83,7 +84,7 @@ theorem late_iff : C.CanComeLate ↔ ∃ t u e k, t ≠ u ∧ k.tearsDown = true
         (pc = .dispatched ∨ pc = .entered) → m.impl e ≠ none) ?_ ?_ ?_ ?_ hr
       · intro s t k e _ _ hd hk _
         subst hk
-        exact hd (fun h => Kind.noConfusion h)
+        exact hd.used (fun h => Kind.noConfusion h)
       · intro m k e h hk _
         exact h hk (Or.inl rfl)
       · intro m k e pc pc' m' hb _ hk hp
@@ -101,8 +102,10 @@ theorem late_iff : C.CanComeLate ↔ ∃ t u e k, t ≠ u ∧ k.tearsDown = true
   · intro ⟨t, u, e, k, htu, hk, ha, ha'⟩
     have ⟨m, hr, hi, ho⟩ := live_reachable C e
     have hut : u ≠ t := fun h => htu h.symm
-    have r1 := ((hr.ofIdle (t := t) (u := u)).dispatch ha (fun _ => ne_of_live hi)).swap htu
-    have ⟨m', r2, hi', _⟩ := r1.teardown hut Reachable.waiting_dispatched hk ha' hi ho
+    have r1 := ((hr.ofIdle (t := t) (u := u)).dispatch ha
+      (.use (fun h => Kind.noConfusion h) (ne_of_live hi))).swap htu
+    have ⟨m', r2, hi', _⟩ := r1.teardown hut hk
+      (Env.encode_beside_teardown hk) ha' hi ho
     have r3 := (r2.swap hut).acquire htu (fun _ h => by cases h)
     exact ⟨_, t, e, r3, duo_left, hi'⟩
 

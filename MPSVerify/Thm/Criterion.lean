@@ -78,13 +78,13 @@ theorem Env.Allows.happens {home : Encoder → Thread} (h : env.Allows home ⟨t
     env.happens k = true := by
   cases k <;> first | rfl | exact h
 
-/-- Different threads that are allowed on one encoder have kinds that meet. -/
-theorem Env.meet_of_allows {home : Encoder → Thread} (ht : t ≠ u)
+/-- Different threads that are allowed on one encoder, together, have kinds that meet. -/
+theorem Env.meet_of_allows {home : Encoder → Thread} (ht : t ≠ u) (hb : env.beside k k' = true)
     (h : env.Allows home ⟨t, k, e⟩) (h' : env.Allows home ⟨u, k', e⟩) : env.meet k k' = true := by
   have hh := h.happens
   have hh' := h'.happens
   simp only [Env.meet, Bool.and_eq_true, Bool.or_eq_true, decide_eq_true_eq]
-  refine ⟨⟨hh, hh'⟩, ?_⟩
+  refine ⟨⟨⟨hh, hh'⟩, ?_⟩, hb⟩
   by_cases hk : k = .complete
   · exact Or.inl (Or.inr hk)
   · by_cases hk' : k' = .complete
@@ -107,9 +107,12 @@ theorem Env.allows_of_happens {home : Encoder → Thread} (h : env.happens k = t
 
 /-- Kinds that meet do so in the client whose threads share nothing, on encoder 0. -/
 theorem Env.allows_of_meet (h : env.meet k k' = true) :
-    ∃ t u : Thread, t ≠ u ∧ env.Allows id ⟨t, k, 0⟩ ∧ env.Allows id ⟨u, k', 0⟩ := by
+    env.beside k k' = true ∧
+      ∃ t u : Thread, t ≠ u ∧ env.Allows id ⟨t, k, 0⟩ ∧ env.Allows id ⟨u, k', 0⟩ := by
   simp only [Env.meet, Bool.and_eq_true, Bool.or_eq_true, decide_eq_true_eq] at h
-  obtain ⟨⟨hk, hk'⟩, (hs | hc) | hc⟩ := h
+  obtain ⟨⟨⟨hk, hk'⟩, hm⟩, hb⟩ := h
+  refine ⟨hb, ?_⟩
+  obtain (hs | hc) | hc := hm
   · exact ⟨0, 1, Nat.zero_ne_one, allows_of_happens hk (Or.inl hs),
       allows_of_happens hk' (Or.inl hs)⟩
   · exact ⟨1, 0, Nat.zero_ne_one.symm, allows_of_happens hk (Or.inr (Or.inl hc)),
@@ -127,15 +130,17 @@ theorem Env.others_tearDown_iff : (∃ k, k.tearsDown = true ∧ env.meet .encod
     cases k with
     | create | encode => cases hk
     | destroy =>
-      rcases h.2 with (h | h) | h
+      rcases h.1.2 with (h | h) | h
       · exact Or.inr h
       · cases h
       · cases h
-    | complete => exact Or.inl h.1.2
+    | complete => exact Or.inl h.1.1.2
   · intro h
     rcases h with h | h
-    · exact ⟨.complete, rfl, ⟨rfl, h⟩, Or.inr rfl⟩
-    · exact ⟨.destroy, rfl, ⟨rfl, rfl⟩, Or.inl (Or.inl h)⟩
+    · exact ⟨.complete, rfl, ⟨⟨rfl, h⟩, Or.inr rfl⟩,
+        Env.beside_of_not_create (fun h => Kind.noConfusion h) (fun h => Kind.noConfusion h)⟩
+    · exact ⟨.destroy, rfl, ⟨⟨rfl, rfl⟩, Or.inl (Or.inl h)⟩,
+        Env.beside_of_not_create (fun h => Kind.noConfusion h) (fun h => Kind.noConfusion h)⟩
 
 theorem LockScheme.overlaps_iff : σ.overlaps env k k' = true ↔
     env.meet k k' = true ∧ σ.excludesOnEncoder env k k' = false := by
@@ -144,9 +149,9 @@ theorem LockScheme.overlaps_iff : σ.overlaps env k k' = true ↔
 /-- Kinds that do not overlap are kept apart, for every client. -/
 theorem LockScheme.apart (c : Client) (h : ¬ σ.overlaps env k k' = true) :
     (σ.config env c).Apart k k' := by
-  intro t u e htu ha ha'
+  intro t u e htu hb ha ha'
   cases hx : σ.excludesOnEncoder env k k' with
-  | false => exact absurd (overlaps_iff.mpr ⟨Env.meet_of_allows htu ha ha', hx⟩) h
+  | false => exact absurd (overlaps_iff.mpr ⟨Env.meet_of_allows htu hb ha ha', hx⟩) h
   | true =>
     have hb := blocks_of_excludesOnEncoder (c := c) (t := t) (u := u) (e := e) hx
     exact ⟨hb, hb.symm⟩
@@ -157,7 +162,8 @@ theorem LockScheme.overlaps_of_reachable {s : State} {pc pc' : PC}
     (hu : s.threads u = some ⟨k', e, pc'⟩) (hp : pc ≠ .dispatched) (hp' : pc' ≠ .dispatched) :
     σ.overlaps env k k' = true := by
   have D := hr.disciplined
-  have hm : env.meet k k' = true := Env.meet_of_allows htu (D.allowed t _ ht) (D.allowed u _ hu)
+  have hm : env.meet k k' = true := Env.meet_of_allows htu (D.beside t u _ _ htu ht hu rfl)
+    (D.allowed t _ ht) (D.allowed u _ hu)
   have hn : ¬ σ.excludesOnEncoder env k k' = true := fun h =>
     (D.excluded t u _ _ htu ht hu hp hp').elim
       (fun hb => hb (blocks_of_excludesOnEncoder h))
@@ -171,8 +177,8 @@ theorem LockScheme.enter_of_overlaps (h : σ.overlaps env k k' = true) :
       (duo m t u (some ⟨k, 0, .entered⟩) (some ⟨k', 0, .entered⟩)) ∧
       m.impl 0 = some 0 ∧ m.owner 0 = some 0 := by
   simp only [overlaps, Bool.and_eq_true, Bool.not_eq_true'] at h
-  obtain ⟨t, u, htu, ha, ha'⟩ := Env.allows_of_meet h.1
-  obtain ⟨m, hr, hi, ho⟩ := dispatched_live (C := σ.config env .distinct) ha ha' htu
+  obtain ⟨hb, t, u, htu, ha, ha'⟩ := Env.allows_of_meet h.1
+  obtain ⟨m, hr, hi, ho⟩ := dispatched_live (C := σ.config env .distinct) ha ha' htu hb
   refine ⟨m, t, u, htu, hr.enter htu (Or.inl fun hb => ?_), hi, ho⟩
   have := excludesOnEncoder_of_blocks htu hb
   rw [h.2] at this
@@ -192,7 +198,7 @@ theorem safe_iff_criterion (env : Env) (σ : LockScheme) : Safe env σ ↔ crite
     · refine K.check.imp id (fun hc => ?_)
       have none : ¬ (env.handlersTearDown = true ∨ env.sharedEncoders = true) := fun h => by
         obtain ⟨k, hk, hm⟩ := Env.others_tearDown_iff.mpr h
-        obtain ⟨t, u, htu, ha, ha'⟩ := Env.allows_of_meet hm
+        obtain ⟨_, t, u, htu, ha, ha'⟩ := Env.allows_of_meet hm
         exact hc t u 0 k htu hk ha ha'
       exact ⟨Bool.eq_false_of_ne_true (fun h => none (Or.inl h)),
         Bool.eq_false_of_ne_true (fun h => none (Or.inr h))⟩
@@ -202,8 +208,8 @@ theorem safe_iff_criterion (env : Env) (σ : LockScheme) : Safe env σ ↔ crite
       | true =>
         exfalso
         simp only [LockScheme.overlaps, Bool.and_eq_true, Bool.not_eq_true'] at ho
-        obtain ⟨t, u, htu, ha, ha'⟩ := Env.allows_of_meet ho.1
-        have := LockScheme.excludesOnEncoder_of_blocks htu (K.apart k k' t u 0 htu ha ha').1
+        obtain ⟨hb, t, u, htu, ha, ha'⟩ := Env.allows_of_meet ho.1
+        have := LockScheme.excludesOnEncoder_of_blocks htu (K.apart k k' t u 0 htu hb ha ha').1
         rw [ho.2] at this
         cases this
     · refine K.freelist.imp id (fun hf => ?_)
@@ -212,7 +218,8 @@ theorem safe_iff_criterion (env : Env) (σ : LockScheme) : Safe env σ ↔ crite
   · intro ⟨⟨⟨hr, hc⟩, hx⟩, hf⟩ c
     refine Config.Criterion.safe ⟨hr, hc.imp id ?_, ?_, hf.imp id ?_⟩
     · intro ⟨hh, hs⟩ t u e k htu hk ha ha'
-      have := Env.others_tearDown_iff.mp ⟨k, hk, Env.meet_of_allows htu ha ha'⟩
+      have := Env.others_tearDown_iff.mp ⟨k, hk, Env.meet_of_allows htu
+        (Env.encode_beside_teardown hk) ha ha'⟩
       rw [show (σ.config env c).env = env from rfl, hh, hs] at this
       rcases this with h | h <;> cases h
     · intro k k'

@@ -6,7 +6,8 @@ import MPSVerify.Thm.Deadlock.Progress
 # Several locks per call: deadlock-free if and only if the locks can be ordered
 
 For any number of locks per call, in every environment: locks that can be ordered do not deadlock.
-The converse holds for at most two locks per call when encoders are shared. With three and more, a
+The converse holds for at most two locks per call when encoders are shared and may be used before
+their create has returned. With three and more, a
 cycle is a deadlock unless a lock that two of its calls took before (a *gate*) keeps them apart:
 `deadlock_of_cycle` is about a given cycle, `deadlock_free_of_gate` about the global lock as a gate.
 The converse is about locks that let a reader pass a waiting writer.
@@ -19,12 +20,13 @@ variable {p : LockPolicy} {σ : LockScheme} {env : Env} {c : Client} {s s' : Seq
 /-- **Deadlock-free if and only if the locks can be ordered**, for at most two locks per call, taken
 one after the other, readers that pass waiting writers, and any number of threads. -/
 theorem deadlock_free_iff_orderable (hs : env.sharedEncoders = true)
-    (h2 : σ.atMostTwo env = true) :
+    (hcr : env.createReturns = false) (h2 : σ.atMostTwo env = true) :
     DeadlockFree .readersPass env σ ↔ orderable .readersPass env σ = true := by
+  have hcr : ¬ env.createReturns = true := by rw [hcr]; exact fun h => by cases h
   refine ⟨fun h => ?_, deadlock_free_of_orderable⟩
   cases ho : orderable .readersPass env σ with
   | true => rfl
-  | false => exact absurd h (not_deadlock_free_of_knot hs h2 ho)
+  | false => exact absurd h (not_deadlock_free_of_knot hs hcr h2 ho)
 
 /-- If readers pass, only holders keep anybody. -/
 theorem SeqState.Keeps.of_readersPass {u : Thread} {o : Op} {q : Request}

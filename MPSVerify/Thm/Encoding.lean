@@ -23,7 +23,7 @@ theorem encodes_in_parallel_iff (env : Env) (σ : LockScheme) :
         (fun hb => hb (LockScheme.blocks_of_excludesAnywhere h).symm)).elim
   · intro hn
     have ⟨m, hr, h0, h1⟩ := dispatched_apart (C := σ.config env .distinct) (k := .encode)
-      (k' := .encode) rfl rfl rfl
+      (k' := .encode) Nat.zero_ne_one Nat.zero_ne_one (Or.inr rfl) (Or.inr rfl)
     exact ⟨.distinct, _, 0, 1, 0, 1, _, _,
       hr.enter Nat.zero_ne_one (Or.inl (LockScheme.not_blocks_apart Nat.zero_ne_one
         Nat.zero_ne_one hn)),

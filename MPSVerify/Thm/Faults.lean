@@ -21,7 +21,7 @@ theorem LockScheme.overlaps_create_encode_allows (h : σ.overlaps env .create .e
     (hk : env.happens k = true) : env.Allows home ⟨t, k, e⟩ := by
   have hm := (overlaps_iff.mp h).1
   simp only [Env.meet, Bool.and_eq_true, Bool.or_eq_true, decide_eq_true_eq] at hm
-  rcases hm.2 with (hs | hc) | hc
+  rcases hm.1.2 with (hs | hc) | hc
   · exact Env.allows_of_happens hk (Or.inl hs)
   · cases hc
   · cases hc
@@ -44,7 +44,8 @@ theorem can_reach_iff_criterion (env : Env) (σ : LockScheme) (f : Fault) :
       | true => exact Or.inl hc
       | false =>
         refine Or.inr (fun t u e k htu hk ha ha' => ?_)
-        exact (Env.others_tearDown_iff.mp ⟨k, hk, Env.meet_of_allows htu ha ha'⟩).elim
+        exact (Env.others_tearDown_iff.mp ⟨k, hk, Env.meet_of_allows htu
+          (Env.encode_beside_teardown hk) ha ha'⟩).elim
           (hn.2 hc).1 (hn.2 hc).2
     | staleContext =>
       simp only [faultCriterion, Bool.or_eq_true, not_or] at hn
@@ -83,7 +84,7 @@ theorem can_reach_iff_criterion (env : Env) (σ : LockScheme) (f : Fault) :
       rcases h with h | ⟨hc, h⟩
       · exact ((teardown_race_iff_criterion env σ).mpr h).nullDeref
       · obtain ⟨k, hk, hm⟩ := Env.others_tearDown_iff.mpr h
-        obtain ⟨t, u, htu, ha, ha'⟩ := Env.allows_of_meet hm
+        obtain ⟨_, t, u, htu, ha, ha'⟩ := Env.allows_of_meet hm
         exact ⟨.distinct, unchecked_fault htu hc hk ha ha'⟩
     | staleContext =>
       simp only [faultCriterion, Bool.or_eq_true, Bool.and_eq_true, List.any_eq_true] at h
@@ -99,8 +100,9 @@ theorem can_reach_iff_criterion (env : Env) (σ : LockScheme) (f : Fault) :
         have hce := LockScheme.overlaps_iff.mp hce
         have hm := hkk.1
         simp only [Env.meet, Bool.and_eq_true] at hm
-        exact ⟨.distinct, stale_without_race (t := 0) (u := 1) (e := 0) Nat.zero_ne_one hk hk'
-          (fun v j hj => all _ v 0 j hj) hm.1.1 hm.1.2
+        exact ⟨.distinct, stale_without_race (t := 0) (u := 1) (e := 0) Nat.zero_ne_one
+          (Env.not_createReturns (Env.allows_of_meet hce.1).1) hk hk'
+          (fun v j hj => all _ v 0 j hj) hm.1.1.1 hm.1.1.2
           (LockScheme.not_blocks Nat.zero_ne_one.symm hkk.2)
           (LockScheme.not_blocks Nat.zero_ne_one.symm hck.2)
           (LockScheme.not_blocks Nat.zero_ne_one hce.2)⟩

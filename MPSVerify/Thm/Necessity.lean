@@ -27,31 +27,34 @@ theorem live_reachable (C : Config) (e : Encoder) :
     ∃ m, Reachable C (idle m) ∧ m.impl e = some 0 ∧ m.owner 0 = some e := by
   have r0 : Reachable C (duo _ (C.home e) (C.home e + 1) none none) :=
     Reachable.ofIdle Reachable.initial
-  have ⟨m, hr, hi, ho, _⟩ := r0.create (b := 0) (Nat.succ_ne_self _).symm Reachable.waiting_none
+  have ⟨m, hr, hi, ho, _⟩ := r0.create (b := 0) (Nat.succ_ne_self _).symm
     (C.env.allows_home C.home) rfl rfl
   exact ⟨m, hr.toIdle, hi, ho⟩
 
 /-- Two threads wait to use one encoder that has a context. -/
 theorem dispatched_live (ha : C.env.Allows C.home ⟨t, k, e⟩)
-    (ha' : C.env.Allows C.home ⟨u, k', e⟩) (h : t ≠ u) :
+    (ha' : C.env.Allows C.home ⟨u, k', e⟩) (h : t ≠ u) (hm : C.env.beside k k' = true) :
     ∃ m, Reachable C (duo m t u (some ⟨k, e, .dispatched⟩) (some ⟨k', e, .dispatched⟩)) ∧
       m.impl e = some 0 ∧ m.owner 0 = some e := by
   have ⟨m, hr, hi, ho⟩ := live_reachable C e
-  have r1 := (hr.ofIdle (t := t) (u := u)).dispatch ha (fun _ => ne_of_live hi)
-  have r2 := (r1.swap h).dispatch ha' (fun _ => ne_of_live hi)
+  have r1 := (hr.ofIdle (t := t) (u := u)).dispatch ha ⟨fun _ => ne_of_live hi,
+    fun hc hk => absurd hc (Env.not_createReturns (hk ▸ hm)), fun _ h => by cases h⟩
+  have r2 := (r1.swap h).dispatch ha' (.join hm (ne_of_live hi))
   exact ⟨m, r2.swap (fun h' => h h'.symm), hi, ho⟩
 
 /-- One thread waits to create an encoder, another one waits to use the context that it had. -/
 theorem dispatched_gone (ha : C.env.Allows C.home ⟨t, .create, e⟩)
-    (ha' : C.env.Allows C.home ⟨u, k', e⟩) (h : t ≠ u) :
+    (ha' : C.env.Allows C.home ⟨u, k', e⟩) (h : t ≠ u) (hm : C.env.beside .create k' = true) :
     ∃ m, Reachable C (duo m t u (some ⟨.create, e, .dispatched⟩) (some ⟨k', e, .dispatched⟩)) ∧
       m.impl e = none ∧ m.owner 0 = none := by
   have ⟨m, hr, hi, ho⟩ := live_reachable C e
   have h' : u ≠ t := fun h' => h h'.symm
-  have r1 := (hr.ofIdle (t := u) (u := t)).dispatch ha' (fun _ => ne_of_live hi)
-  have ⟨m', r2, hi', ho'⟩ := (r1.swap h').teardown (k := .destroy) h Reachable.waiting_dispatched
-    rfl ha.destroy hi ho
-  exact ⟨m', r2.dispatch ha (fun h => absurd rfl h), hi', ho'⟩
+  have hc := Env.not_createReturns hm
+  have r1 := (hr.ofIdle (t := u) (u := t)).dispatch ha' ⟨fun _ => ne_of_live hi,
+    fun h => absurd h hc, fun _ h => by cases h⟩
+  have ⟨m', r2, hi', ho'⟩ := (r1.swap h').teardown (k := .destroy) h rfl (Env.beside_of_not hc)
+    ha.destroy hi ho
+  exact ⟨m', r2.dispatch ha (.makeBeside (fun _ => Env.beside_of_not hc) hi'), hi', ho'⟩
 
 /-! ## The six pairs -/
 
@@ -146,7 +149,7 @@ theorem Config.TeardownRace.nullDeref (h : C.TeardownRace) : C.CanReach .nullDer
 theorem noRetain_fault (h : C.env.callersRetain = false) : C.CanReach .deadDispatch := by
   have r0 : Reachable C (duo _ (C.home 0) (C.home 0 + 1) none none) :=
     Reachable.ofIdle Reachable.initial
-  have r1 := r0.dispatch (k := .create) (e := 0) (C.env.allows_home C.home) (fun h => absurd rfl h)
+  have r1 := r0.dispatch (k := .create) (e := 0) (C.env.allows_home C.home) (.make rfl)
   have r2 := r1.step (.drop (e := 0) rfl (fun hr => by rw [h] at hr; cases hr))
   exact ⟨_, r2, .dead (duo_left (m := State.initial.mem))
     (show update (fun _ => true) 0 false 0 = false from update_same ..)⟩
@@ -157,19 +160,20 @@ theorem unchecked_fault (h : t ≠ u) (hc : C.check = false) (hk : k.tearsDown =
     C.CanReach .nullDeref := by
   have ⟨m, hr, hi, ho⟩ := live_reachable C e
   have h' : u ≠ t := fun h' => h h'.symm
-  have r1 := ((hr.ofIdle (t := t) (u := u)).dispatch ha (fun _ => ne_of_live hi)).swap h
-  have ⟨m', r2, hi', _⟩ := r1.teardown h' Reachable.waiting_dispatched hk ha' hi ho
+  have r1 := ((hr.ofIdle (t := t) (u := u)).dispatch ha
+    (.use (fun h => Kind.noConfusion h) (ne_of_live hi))).swap h
+  have ⟨m', r2, hi', _⟩ := r1.teardown h' hk
+    (Env.encode_beside_teardown hk) ha' hi ho
   have r3 := (r2.swap h').acquire h (fun _ h => by cases h)
   exact ⟨_, r3, .body duo_left (.loadNull hc hi')⟩
 
 /-- Two operations of different threads on one encoder that are not excluded lead to a fault. -/
-theorem pair_fault (h : t ≠ u) (ha : C.env.Allows C.home ⟨t, k, e⟩)
-    (ha' : C.env.Allows C.home ⟨u, k', e⟩)
+theorem pair_fault (h : t ≠ u) (hm : C.env.beside k k' = true)
+    (ha : C.env.Allows C.home ⟨t, k, e⟩) (ha' : C.env.Allows C.home ⟨u, k', e⟩)
     (hb : ¬ C.blocks ⟨t, k, e⟩ ⟨u, k', e⟩ ∨ ¬ C.blocks ⟨u, k', e⟩ ⟨t, k, e⟩) :
     ∃ f, C.CanReach f := by
   have h' : u ≠ t := fun h' => h h'.symm
-  have live := dispatched_live ha ha' h
-  obtain ⟨m, hr, hi, ho⟩ := live
+  obtain ⟨m, hr, hi, ho⟩ := dispatched_live ha ha' h hm
   have r := hr.enter h hb
   cases hk : k.tearsDown with
   | true =>
@@ -179,7 +183,7 @@ theorem pair_fault (h : t ≠ u) (ha : C.env.Allows C.home ⟨t, k, e⟩)
       cases k' with
       | encode => exact ⟨_, (encode_teardown_race h' hk (r.swap h) hi ho).nullDeref⟩
       | create =>
-        obtain ⟨m, hr, hi, ho⟩ := dispatched_gone ha' ha h'
+        obtain ⟨m, hr, hi, ho⟩ := dispatched_gone ha' ha h' (Env.beside_symm hm)
         exact ⟨_, create_teardown_fault h' hk (hr.enter h' hb.symm) hi ho⟩
       | destroy | complete => cases hk'
   | false =>
@@ -188,7 +192,7 @@ theorem pair_fault (h : t ≠ u) (ha : C.env.Allows C.home ⟨t, k, e⟩)
       cases k with
       | encode => exact ⟨_, (encode_teardown_race h hk' r hi ho).nullDeref⟩
       | create =>
-        obtain ⟨m, hr, hi, ho⟩ := dispatched_gone ha ha' h
+        obtain ⟨m, hr, hi, ho⟩ := dispatched_gone ha ha' h hm
         exact ⟨_, create_teardown_fault h hk' (hr.enter h hb) hi ho⟩
       | destroy | complete => cases hk
     | false =>
@@ -197,18 +201,18 @@ theorem pair_fault (h : t ≠ u) (ha : C.env.Allows C.home ⟨t, k, e⟩)
         cases k' with
         | encode => exact ⟨_, encode_encode_overlap h r hi⟩
         | create =>
-          obtain ⟨m, hr, hi, ho⟩ := dispatched_gone ha' ha h'
+          obtain ⟨m, hr, hi, ho⟩ := dispatched_gone ha' ha h' (Env.beside_symm hm)
           exact ⟨_, create_encode_fault h' (hr.enter h' hb.symm) hi ho⟩
         | destroy | complete => cases hk'
       | create =>
         cases k' with
         | encode =>
-          obtain ⟨m, hr, hi, ho⟩ := dispatched_gone ha ha' h
+          obtain ⟨m, hr, hi, ho⟩ := dispatched_gone ha ha' h hm
           exact ⟨_, create_encode_fault h (hr.enter h hb) hi ho⟩
         | create =>
           have r0 : Reachable C (duo _ t u none none) := Reachable.ofIdle Reachable.initial
-          have r1 := (r0.dispatch ha (fun h => absurd rfl h)).swap h
-          have r2 := (r1.dispatch ha' (fun h => absurd rfl h)).swap h'
+          have r1 := (r0.dispatch ha (.make rfl)).swap h
+          have r2 := (r1.dispatch ha' (.makeBeside (fun _ => hm) rfl)).swap h'
           exact ⟨_, create_create_fault h (r2.enter h hb) rfl (b := 0) (b' := 1) rfl rfl
             (Nat.succ_ne_self 0)⟩
         | destroy | complete => cases hk'
@@ -225,19 +229,20 @@ theorem Config.Safe.criterion (h : C.Safe) : C.Criterion := by
     | true => exact Or.inl hc
     | false =>
       exact Or.inr fun t u e k htu hk ha ha' => no _ (unchecked_fault htu hc hk ha ha')
-  · intro k k' t u e htu ha ha'
+  · intro k k' t u e htu hm ha ha'
     refine ⟨Classical.byContradiction fun hn => ?_, Classical.byContradiction fun hn => ?_⟩
-    · obtain ⟨f, hf⟩ := pair_fault htu ha ha' (Or.inl hn)
+    · obtain ⟨f, hf⟩ := pair_fault htu hm ha ha' (Or.inl hn)
       exact no f hf
-    · obtain ⟨f, hf⟩ := pair_fault htu ha ha' (Or.inr hn)
+    · obtain ⟨f, hf⟩ := pair_fault htu hm ha ha' (Or.inr hn)
       exact no f hf
   · cases hf : C.env.atomicFreelist with
     | true => exact Or.inl hf
     | false =>
       refine Or.inr fun t u e e' htu he ha hb => Classical.byContradiction fun hn => ?_
       have r0 : Reachable C (duo _ t u none none) := Reachable.ofIdle Reachable.initial
-      have r1 := (r0.dispatch ha (fun h => absurd rfl h)).swap htu
-      have r2 := (r1.dispatch hb (fun h => absurd rfl h)).swap (fun h' => htu h'.symm)
+      have r1 := (r0.dispatch ha (.make rfl)).swap htu
+      have r2 := (r1.dispatch hb (.makeBeside (fun h => absurd h he) rfl)).swap
+        (fun h' => htu h'.symm)
       exact no _ (racy_create_fault htu hf he (r2.enter htu (Or.inl hn)) rfl rfl (b := 0) rfl)
 
 /-- **Safe if and only if the criterion holds**, for every discipline in the sense of `Config`, every

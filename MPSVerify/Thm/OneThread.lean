@@ -42,7 +42,7 @@ theorem one_thread_is_safe {t : Thread} (hret : C.env.callersRetain = true)
         refine ⟨?_, ?_⟩
         · intro k' e' pc' hx
           rw [State.setThread_same] at hx; cases hx
-          exact ⟨trivial, fun hk _ => hd (fun h => by rw [hk] at h; cases h),
+          exact ⟨trivial, fun hk _ => hd.used (fun h => by rw [hk] at h; cases h),
             fun e' => Or.inr (ih.2 hi e'), ha⟩
         · intro hx; rw [State.setThread_same] at hx; cases hx
       | @acquire u k e hx ha _ =>

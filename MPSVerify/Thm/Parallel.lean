@@ -1,4 +1,5 @@
 import MPSVerify.Thm.Criterion
+import MPSVerify.Thm.Permits
 
 /-!
 # Which lock schemes let two threads work at the same time
@@ -8,32 +9,13 @@ namespace MPSVerify
 
 variable {env : Env} {σ : LockScheme} {k k' : Kind}
 
-/-- Two threads wait, each to use its own encoder, which has a context. -/
-theorem dispatched_apart {C : Config} (hh : C.home = id) (hk : C.env.happens k = true)
-    (hk' : C.env.happens k' = true) :
-    ∃ m, Reachable C (duo m 0 1 (some ⟨k, 0, .dispatched⟩) (some ⟨k', 1, .dispatched⟩)) ∧
-      m.impl 0 ≠ none ∧ m.impl 1 ≠ none := by
-  have home : ∀ e, C.home e = e := fun e => congrFun hh e
-  have allows : ∀ t k, C.env.happens k = true → C.env.Allows C.home ⟨t, k, t⟩ :=
-    fun t k h => Env.allows_of_happens h (Or.inr (Or.inr (home t)))
-  have r0 : Reachable C (duo _ 0 1 none none) := Reachable.ofIdle Reachable.initial
-  have ⟨m, r1, hi, _, hm, ho⟩ := r0.create (b := 0) Nat.zero_ne_one Reachable.waiting_none
-    (allows 0 .create rfl) rfl rfl
-  have r2 := r1.swap Nat.zero_ne_one
-  have ⟨m', r3, hi', _, hm', _⟩ := r2.create (b := 1) Nat.zero_ne_one.symm Reachable.waiting_none
-    (allows 1 .create rfl) (hm 1 Nat.zero_ne_one.symm) (ho 1 Nat.zero_ne_one.symm)
-  have h0 : m'.impl 0 ≠ none := ne_of_live ((hm' 0 Nat.zero_ne_one).trans hi)
-  have h1 : m'.impl 1 ≠ none := ne_of_live hi'
-  have r4 := (r3.dispatch (allows 1 k' hk') (fun _ => h1)).swap Nat.zero_ne_one.symm
-  exact ⟨m', r4.dispatch (allows 0 k hk) (fun _ => h0), h0, h1⟩
-
-/-- Two threads that have just entered, on encoders with a context, have no fault before them. -/
+/-- Two threads that have just entered, on encoders that are there, have no fault before them. -/
 theorem entered_faultless {C : Config} {m : Mem} {t u : Thread} {e e' : Encoder} (h : t ≠ u)
-    (hi : m.impl e ≠ none) (hi' : m.impl e' ≠ none) (f : Fault) :
+    (hi : There m k e) (hi' : There m k' e') (f : Fault) :
     ¬ Faulty C f (duo m t u (some ⟨k, e, .entered⟩) (some ⟨k', e', .entered⟩)) := by
   have at_entered : ∀ v x, (duo m t u (some ⟨k, e, .entered⟩)
       (some ⟨k', e', .entered⟩)).threads v = some x →
-      x.pc = .entered ∧ m.impl x.encoder ≠ none := by
+      x.pc = .entered ∧ There m x.kind x.encoder := by
     intro v x hx
     by_cases hv : v = t
     · subst hv; rw [duo_left] at hx; cases hx; exact ⟨rfl, hi⟩
@@ -48,7 +30,7 @@ theorem entered_faultless {C : Config} {m : Mem} {t u : Thread} {e e' : Encoder}
     have ⟨hpc, hn⟩ := at_entered _ _ ht
     have hpc' := hpc
     cases hb with
-    | loadNull _ hn' => exact hn hn'
+    | loadNull _ hn' => exact hn.1 (fun h => Kind.noConfusion h) hn'
     | derefNull _ | derefStale _ _ | derefUninitialised _ _ _ | pushForeign _ _ | publishTwice _
     | initForeign _ => cases hpc'
   | overlap _ ht _ => cases (at_entered _ _ ht).1
@@ -72,7 +54,9 @@ theorem parallel_iff_criterion (env : Env) (σ : LockScheme) :
         (fun hb => hb (LockScheme.blocks_of_excludesAnywhere h))
         (fun hb => hb (LockScheme.blocks_of_excludesAnywhere h).symm)).elim
   · intro ⟨k, _, k', _, ⟨hk, hk'⟩, hn⟩
-    have ⟨m, hr, h0, h1⟩ := dispatched_apart (C := σ.config env .distinct) rfl hk hk'
+    have ⟨m, hr, h0, h1⟩ := dispatched_apart (C := σ.config env .distinct) Nat.zero_ne_one
+      Nat.zero_ne_one (Env.allows_of_happens hk (Or.inr (Or.inr rfl)))
+      (Env.allows_of_happens hk' (Or.inr (Or.inr rfl)))
     refine ⟨.distinct, _, 0, 1, _, _, hr.enter Nat.zero_ne_one (Or.inl fun hb => ?_),
       entered_faultless Nat.zero_ne_one h0 h1, Nat.zero_ne_one, duo_left,
       fun h => PC.noConfusion h, duo_right Nat.zero_ne_one, fun h => PC.noConfusion h⟩

@@ -143,6 +143,39 @@ theorem Snapshot.free_sound {o : Op} (h : f.free σ env c o = true) (u : Thread)
     rw [LockScheme.blocks_iff.mpr hbl] at hf
     cases hf
 
+theorem Snapshot.mayBegin_iff : f.mayBegin env k e = true ↔ f.state.MayBegin env k e := by
+  simp only [mayBegin, Bool.and_eq_true, Bool.or_eq_true, decide_eq_true_eq, Bool.not_eq_true',
+    List.all_eq_true]
+  constructor
+  · intro ⟨⟨hu, hm⟩, hb⟩
+    refine ⟨fun hk => hu.resolve_left hk, fun hc hk => ?_, fun u b hub he => ?_⟩
+    · rcases hm with (hm | hm) | hm
+      · rw [hc] at hm; cases hm
+      · exact absurd hk hm
+      · exact hm
+    · obtain ⟨w, hw⟩ := FMap.mem_of_get (d := none) hub (fun h => by cases h)
+      have := hb _ hw
+      have hget : f.threads.get none u = some b := hub
+      simp only [hget, Bool.or_eq_true, decide_eq_true_eq] at this
+      exact this.resolve_left (fun h => h he)
+  · intro ⟨hu, hm, hb⟩
+    refine ⟨⟨?_, ?_⟩, fun entry _ => ?_⟩
+    · by_cases hk : k = .create
+      · exact Or.inl hk
+      · exact Or.inr (hu hk)
+    · by_cases hk : k = .create
+      · cases hc : env.createReturns with
+        | true => exact Or.inr (hm hc hk)
+        | false => exact Or.inl (Or.inl rfl)
+      · exact Or.inl (Or.inr hk)
+    · cases hget : f.threads.get none entry.1 with
+      | none => rfl
+      | some b =>
+        simp only [Bool.or_eq_true, decide_eq_true_eq]
+        by_cases he : b.encoder = e
+        · exact Or.inr (hb entry.1 b hget he)
+        · exact Or.inl he
+
 /-- **What `step?` accepts is a step** of the transition system. -/
 theorem LockScheme.step?_sound {l : Label} (h : σ.step? env c f l = some f') :
     Step (σ.config env c) f.state l f'.state := by
@@ -152,7 +185,7 @@ theorem LockScheme.step?_sound {l : Label} (h : σ.step? env c f l = some f') :
     obtain ⟨⟨⟨⟨ht, ha⟩, hal⟩, hd⟩, rfl⟩ := h
     obtain ⟨t, k, e⟩ := o
     rw [Snapshot.setThread_state]
-    exact .dispatch ht ha (Env.allows_iff.mp hal) (fun hk => hd.resolve_left hk)
+    exact .dispatch ht ha (Env.allows_iff.mp hal) (Snapshot.mayBegin_iff.mp hd)
   | acquire t =>
     simp only [step?] at h
     split at h

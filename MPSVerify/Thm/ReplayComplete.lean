@@ -116,11 +116,7 @@ theorem LockScheme.step?_complete {l : Label} (h : Step (σ.config env c) f.stat
     have ht : f.threads.get none t = none := ht
     have ha : f.alive.get true e = true := ha
     have hal : env.allows c.home ⟨t, k, e⟩ = true := Env.allows_iff.mpr hal
-    have hd : (decide (k = .create) || decide (f.mem.impl.get none e ≠ none)) = true := by
-      by_cases hk : k = .create
-      · simp only [hk, decide_true, Bool.true_or]
-      · have : f.mem.impl.get none e ≠ none := hd hk
-        simp only [decide_eq_true this, Bool.or_true]
+    have hd : f.mayBegin env k e = true := Snapshot.mayBegin_iff.mpr hd
     simp only [ht, ha, hal, hd, decide_true, Bool.and_self]
   | @acquire t k e ht ha hb =>
     have ht : f.threads.get none t = some ⟨k, e, .dispatched⟩ := ht

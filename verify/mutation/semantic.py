@@ -338,8 +338,8 @@ MUTANTS: tuple[SemanticMutant, ...] = (
         "encode_without_context",
         "encode is dispatched on an encoder that has no context",
         _step(
-            "(k ≠ .create → s.mem.impl e ≠ none)",
-            "(k ≠ .create → k ≠ .encode → s.mem.impl e ≠ none)",
+            "used : k ≠ .create → s.mem.impl e ≠ none",
+            "used : k ≠ .create → k ≠ .encode → s.mem.impl e ≠ none",
         ),
         lambda table: table.change("dispatch", "encode", guard=_without(Atom.IMPL)),
         native=_native(

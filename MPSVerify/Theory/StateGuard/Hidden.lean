@@ -136,7 +136,8 @@ theorem GuardedReachable.shown
           have hn : ∀ u x, u ≠ t → s.threads u = some x → x.holds → x.encoder ≠ e :=
             fun u x hut hu hh he => hx ⟨u, x, hut, hu, hh, he⟩
           have r1 := hr.step (.dispatch (t := t) (k := .create) (e := e) h₀
-            (by rw [S.alive]; exact ha) (default_allows _ _) (fun h => absurd rfl h))
+            (by rw [S.alive]; exact ha) (default_allows _ _)
+            ⟨fun h => absurd rfl h, fun h => (by cases h), fun _ _ _ _ => rfl⟩)
           have r2 := r1.step (.acquire (State.setThread_same ..) (by
             show s₀.alive e = true
             rw [S.alive]; exact ha) (free hn _ fun u h => State.setThread_ne _ _ h))
@@ -172,7 +173,8 @@ theorem GuardedReachable.shown
             Or.inl rfl⟩) (fun u h hu => hu.move (m := s.mem) h
               (fun k e pc h hk => by cases h; cases hk) (fun _ _ h => h))⟩
         · have r1 := hr.step (.dispatch (t := t) (k := k) (e := e) (idle hi)
-            (by rw [S.alive]; exact ha) hall (by rw [S.mem]; exact hd))
+            (by rw [S.alive]; exact ha) hall
+            ⟨by rw [S.mem]; exact hd.used, fun h => (by cases h), fun _ _ _ _ => rfl⟩)
           refine ⟨_, r1, ?_⟩
           have := both (t := t) (b := some ⟨k, e, .dispatched⟩) (m := s.mem)
             (fun e h => by cases h; exact hk rfl) (fun u h hu => hu.move h

@@ -88,7 +88,7 @@ structure Arranged (σ : LockScheme) (env : Env) (M : List Wait) (s : SeqState) 
   alive : s.state.alive 0 = true
 
 /-- **Compatible waits can be reached**, from a state in which nobody is busy. -/
-theorem arrange (hs : env.sharedEncoders = true) {s₀ : SeqState}
+theorem arrange (hs : env.sharedEncoders = true) (hcr : ¬ env.createReturns = true) {s₀ : SeqState}
     (h₀ : Arranged σ env [] s₀) : ∀ {M : List Wait},
     (∀ x ∈ M, x ∈ σ.waits env ∧ Takes x.kind [] x.held ∧
       (x.kind ≠ .create → s₀.state.mem.impl 0 ≠ none)) →
@@ -97,12 +97,13 @@ theorem arrange (hs : env.sharedEncoders = true) {s₀ : SeqState}
   | [], _, _ => ⟨s₀, h₀, rfl⟩
   | x :: M, hM, hp => by
     have ⟨hx, hp⟩ := List.pairwise_cons.mp hp
-    obtain ⟨s, A, hm⟩ := arrange hs h₀ (fun y hy => hM y (List.mem_cons_of_mem _ hy)) hp
+    obtain ⟨s, A, hm⟩ := arrange hs hcr h₀ (fun y hy => hM y (List.mem_cons_of_mem _ hy)) hp
     obtain ⟨hw, htk, hd⟩ := hM x List.mem_cons_self
     obtain ⟨hh, rs, hrs⟩ := LockScheme.of_mem_waits hw
     have hidle := A.idle M.length (Nat.le_refl _)
     have r1 := A.reachable.step (.dispatch (o := ⟨M.length, x.kind, 0⟩) (.dispatch hidle A.alive
-      (Env.allows_of_happens hh (Or.inl hs)) (fun hk => by rw [hm]; exact hd hk)))
+      (Env.allows_of_happens hh (Or.inl hs)) ⟨fun hk => by rw [hm]; exact hd hk,
+        fun hc => absurd hc hcr, fun _ _ _ _ => Env.beside_of_not hcr⟩))
     have ht : (s.state.setThread M.length (some ⟨x.kind, 0, .dispatched⟩)).threads M.length =
         some ⟨x.kind, 0, .dispatched⟩ := State.setThread_same ..
     have hl : update s.locks M.length ⟨[], σ.requestsIn env x.kind⟩ M.length =

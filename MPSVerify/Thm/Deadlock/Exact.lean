@@ -34,7 +34,7 @@ theorem arranged_live (h : Takes .create [] (σ.requestsIn env .create)) :
     ∃ s, Arranged σ env [] s ∧ s.state.mem.impl 0 ≠ none := by
   have r1 := (SeqReachable.initial (σ := σ) (env := env) (c := .together)).step
     (.dispatch (o := ⟨0, .create, 0⟩) (.dispatch (t := 0) (k := .create) (e := 0) rfl rfl
-      (Or.inr rfl) (fun h => absurd rfl h)))
+      (Or.inr rfl) ⟨fun h => absurd rfl h, fun _ _ => rfl, fun _ _ h => (by cases h)⟩))
   obtain ⟨s, r2, hst, hl, _⟩ := r1.takes (t := 0) (k := .create) (a := []) (l := [])
     (b := σ.requestsIn env .create) (State.setThread_same ..)
     (by
@@ -100,17 +100,18 @@ theorem wait_of_not_takes : ∀ {l h : List Request}, ¬ Takes k h l →
 /-- **A cycle of compatible waits is a deadlock**, however many locks the calls take. `Compatible`
 says that no further lock that two of them hold (a *gate*) keeps them from getting there together;
 `Takes`, that none of them waits for itself before it gets there. -/
-theorem deadlock_of_cycle (hs : env.sharedEncoders = true) {M : List Wait} (hM : M ≠ [])
+theorem deadlock_of_cycle (hs : env.sharedEncoders = true) (hcr : ¬ env.createReturns = true)
+    {M : List Wait} (hM : M ≠ [])
     (hw : ∀ x ∈ M, x ∈ σ.waits env ∧ Takes x.kind [] x.held) (hp : M.Pairwise Wait.Compatible)
     (hc : ∀ x ∈ M, ∃ y ∈ M, ∃ r ∈ y.held, Clash y.kind r x.kind x.wanted) {p : LockPolicy} :
     ¬ DeadlockFree p env σ := by
   intro h
   by_cases ht : Takes .create [] (σ.requestsIn env .create)
   · obtain ⟨s₀, h₀, hi⟩ := arranged_live ht
-    obtain ⟨s, A, _⟩ := arrange hs h₀ (fun x hx => ⟨(hw x hx).1, (hw x hx).2, fun _ => hi⟩) hp
+    obtain ⟨s, A, _⟩ := arrange hs hcr h₀ (fun x hx => ⟨(hw x hx).1, (hw x hx).2, fun _ => hi⟩) hp
     exact h .together s A.reachable (A.deadlocked hM hc)
   · obtain ⟨a, r, rs, he, ht, q, hq, hcl⟩ := wait_of_not_takes ht
-    obtain ⟨s, A, _⟩ := arrange (M := [⟨.create, a, r⟩]) hs Arranged.initial (by
+    obtain ⟨s, A, _⟩ := arrange (M := [⟨.create, a, r⟩]) hs hcr Arranged.initial (by
       intro x hx
       have := List.mem_singleton.mp hx
       subst this
@@ -251,7 +252,8 @@ theorem LockScheme.held_of_atMostTwo (h : σ.atMostTwo env = true) {x : Wait}
       cases this
 
 /-- With at most two locks per call, a knot of waits for holders is a deadlock. -/
-theorem not_deadlock_free_of_knot (hs : env.sharedEncoders = true) (h2 : σ.atMostTwo env = true)
+theorem not_deadlock_free_of_knot (hs : env.sharedEncoders = true)
+    (hcr : ¬ env.createReturns = true) (h2 : σ.atMostTwo env = true)
     (hk : orderable .readersPass env σ = false) {p : LockPolicy} : ¬ DeadlockFree p env σ := by
   have hne : σ.knot .readersPass env ≠ [] := fun h => by rw [orderable_iff.mpr h] at hk; cases hk
   have held := fun x (hx : x ∈ σ.knot .readersPass env) =>
@@ -266,7 +268,7 @@ theorem not_deadlock_free_of_knot (hs : env.sharedEncoders = true) (h2 : σ.atMo
     rcases ho with ⟨r, hr, ⟨hl, _⟩, hm⟩ | ⟨⟨⟨hp, _⟩, _⟩, _⟩
     case inr => cases hp
     exact hd _ _ ⟨y, hy, r, hr, hl, hm⟩
-  refine deadlock_of_cycle hs (M := M) ?_ ?_ hp (fun x hx => next x (hsub x hx))
+  refine deadlock_of_cycle hs hcr (M := M) ?_ ?_ hp (fun x hx => next x (hsub x hx))
   · intro h
     cases hkn : σ.knot .readersPass env with
     | nil => exact hne hkn

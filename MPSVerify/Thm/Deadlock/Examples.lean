@@ -20,7 +20,8 @@ theorem opposite_orders_deadlock (p : LockPolicy) :
     Safe .default (twoOrders [.global, .encoder] [.encoder, .global]) ∧
     ¬ DeadlockFree p .default (twoOrders [.global, .encoder] [.encoder, .global]) :=
   ⟨(safe_iff_criterion _ _).mpr (by decide),
-    not_deadlock_free_of_knot (env := .default) rfl (by decide) (by decide +kernel)⟩
+    not_deadlock_free_of_knot (env := .default) rfl (fun h => by cases h) (by decide)
+      (by decide +kernel)⟩
 
 /-- The counterexample: who holds what there, and what it wants. -/
 theorem opposite_orders_knot :

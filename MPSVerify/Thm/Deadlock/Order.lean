@@ -145,7 +145,8 @@ theorem Disciplined.wants (D' : Disciplined (σ.config env c) s.state)
         cases hr : r.scope <;> rw [hr] at hl <;> cases hl
         rfl
       subst he
-      exact Or.inr (Env.meet_of_allows htu (D'.allowed t _ ht) (D'.allowed u _ hu))
+      exact Or.inr (Env.meet_of_allows htu (D'.beside t u _ _ htu ht hu rfl) (D'.allowed t _ ht)
+        (D'.allowed u _ hu))
   · exact Or.inl (Or.inl hs)
 
 /-- A thread that waits for another one is at a wait that is on the other one's. -/

@@ -76,12 +76,13 @@ def FifoState.Pair (m : Mem) (t u : Thread) (x y : Option Busy) (s : FifoState) 
 theorem FifoState.Pair.swap (h : t ≠ u) (hs : s.Pair m t u x y) : s.Pair m u t y x :=
   hs.trans (duo_swap h)
 
-theorem pair_dispatch (ha : C.env.Allows C.home ⟨t, k, e⟩) (hd : k ≠ .create → m.impl e ≠ none)
+theorem pair_dispatch (ha : C.env.Allows C.home ⟨t, k, e⟩) (hd : DuoMayBegin C.env m y k e)
     (hs : s.Pair m t u none y) : ∃ l s', FifoStep C s l s' ∧
       s'.Pair m t u (some ⟨k, e, .dispatched⟩) y := by
   obtain ⟨st, ticket, n⟩ := s
   cases (hs : st = _)
-  exact ⟨_, _, .dispatch (s := ⟨_, ticket, n⟩) (.dispatch duo_left rfl ha hd), duo_set⟩
+  exact ⟨_, _, .dispatch (s := ⟨_, ticket, n⟩) (.dispatch duo_left rfl ha hd.mayBegin),
+    duo_set⟩
 
 /-- A thread enters while everybody else is idle. -/
 theorem pair_acquire (hs : s.Pair m t u (some ⟨k, e, .dispatched⟩) none) :
@@ -137,7 +138,7 @@ theorem FairVia.create (ha : C.env.Allows C.home ⟨t, .create, e⟩) (hi : m.im
     (hb : m.owner b = none) (hf : ∀ m' s', FifoState.Pair m' t u none none s' →
       m'.impl e = some b → m'.owner b = some e → m'.ready b = true → FairVia C P s')
     (hs : s.Pair m t u none none) : FairVia C P s := by
-  refine .step (pair_dispatch ha (fun h => absurd rfl h) hs) fun s hs => ?_
+  refine .step (pair_dispatch ha (.make hi) hs) fun s hs => ?_
   refine .step (pair_acquire hs) fun s hs => ?_
   refine .step (pair_body hs (.check hi)) fun s hs => ?_
   have popped : ∀ s : FifoState, s.Pair { m with
@@ -178,10 +179,12 @@ theorem fifo_inhabited (hs : C.Safe) (hsh : C.env.sharedEncoders = true) :
     refine FairVia.create (t := 0) (u := 1) (e := 0) (b := 0) (m := State.initial.mem)
       (Or.inl hsh) rfl rfl ?_ duo_idle.symm
     intro m s hs hi ho hr
-    have hne : Kind.encode ≠ .create → m.impl 0 ≠ none := fun _ => ne_of_live hi
-    refine .step (pair_dispatch (k := .encode) (Or.inl hsh) hne hs) fun s hs => ?_
+    have hne : Kind.encode ≠ .create := fun h => Kind.noConfusion h
+    refine .step (pair_dispatch (k := .encode) (Or.inl hsh) (.use hne (ne_of_live hi)) hs)
+      fun s hs => ?_
     refine .step (pair_acquire hs) fun s hs => ?_
-    obtain ⟨l, s', h, hs'⟩ := pair_dispatch (k := .encode) (Or.inl hsh) hne (hs.swap h01)
+    obtain ⟨l, s', h, hs'⟩ := pair_dispatch (k := .encode) (Or.inl hsh)
+      (.join (Env.beside_of_not_create hne hne) (ne_of_live hi)) (hs.swap h01)
     refine .here h ⟨?_, ?_, ?_⟩ ?_
     · rw [show s.state = _ from hs]; exact duo_right h01
     · rw [show s'.state = _ from hs']; exact duo_left
@@ -195,7 +198,9 @@ theorem fifo_inhabited (hs : C.Safe) (hsh : C.env.sharedEncoders = true) :
     rw [show s.state = _ from hs, duo_idle]
     rfl
   have hb : C.blocks ⟨0, .encode, 0⟩ ⟨1, .encode, 0⟩ :=
-    (hs.criterion.apart .encode .encode 0 1 0 h01 (Or.inl hsh) (Or.inl hsh)).1
+    (hs.criterion.apart .encode .encode 0 1 0 h01
+      (Env.beside_of_not_create (fun h => Kind.noConfusion h) fun h => Kind.noConfusion h)
+      (Or.inl hsh) (Or.inl hsh)).1
   have hr : FifoReachable C (run 0) := h0 ▸ .initial
   obtain ⟨j, hj, he⟩ := fifo_starvation_free hs F hr hd
   refine ⟨run, i, j, 1, 0, .encode, 0, _, F, h0, hn, hd, hu, fun h => PC.noConfusion h, hb, ?_, he⟩

@@ -24,7 +24,7 @@ def Config.TeardownsTame (C : Config) : Prop :=
   ∀ k, k.tearsDown = true → C.Apart .create k ∨ C.Solo k
 
 theorem Config.Apart.symm {k k' : Kind} (h : C.Apart k k') : C.Apart k' k :=
-  fun t u e htu ha hb => (h u t e (fun h => htu h.symm) hb ha).symm
+  fun t u e htu hb ha ha' => (h u t e (fun h => htu h.symm) (Env.beside_symm hb) ha' ha).symm
 
 /-- On a racy freelist only one thread at a time is past the acquire of a create. -/
 theorem Disciplined.one_create (D : Disciplined C s) (h : C.CreatesApart)

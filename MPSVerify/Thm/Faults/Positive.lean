@@ -21,8 +21,9 @@ theorem stolen_reachable (h : t ≠ u) (he : e ≠ e') (hf : C.env.atomicFreelis
     ∃ m, Reachable C (idle m) ∧ m.impl e = some 0 ∧ m.owner 0 = some e' := by
   have h' : u ≠ t := fun h' => h h'.symm
   have r0 : Reachable C (duo _ t u none none) := Reachable.ofIdle Reachable.initial
-  have r1 := (r0.dispatch ha (fun h => absurd rfl h)).swap h
-  have r2 := ((r1.dispatch ha' (fun h => absurd rfl h)).swap h').enter h (Or.inl hb)
+  have r1 := (r0.dispatch ha (.make rfl)).swap h
+  have r2 := ((r1.dispatch ha' (.makeBeside (fun h => absurd h he) rfl)).swap h').enter h
+    (Or.inl hb)
   have r3 := ((r2.body (.check rfl)).body (.peek (b := 0) hf rfl)).swap h
   have r4 := ((r3.body (.check rfl)).body (.peek (b := 0) hf rfl)).swap h'
   have r5 := ((r4.body .claim).body (.publish rfl)).body (.init rfl)
@@ -31,42 +32,45 @@ theorem stolen_reachable (h : t ≠ u) (he : e ≠ e') (hf : C.env.atomicFreelis
   exact ⟨_, r7.release.toIdle, (update_ne _ _ he).trans (update_same ..), rfl⟩
 
 /-- An operation on an encoder whose block belongs to another one. -/
-theorem foreign_entered {m : Mem} {b : Block} (hr : Reachable C (idle m))
+theorem foreign_entered {m : Mem} {b : Block} (hr : Reachable C (idle m)) (hk : k ≠ .create)
     (hi : m.impl e = some b) (ha : C.env.Allows C.home ⟨t, k, e⟩) :
     Reachable C (duo m t (t + 1) (some ⟨k, e, .entered⟩) none) := by
-  have r := (hr.ofIdle (t := t) (u := t + 1)).dispatch ha (fun _ => ne_of_live hi)
+  have r := (hr.ofIdle (t := t) (u := t + 1)).dispatch ha (.use hk (ne_of_live hi))
   exact r.acquire (Nat.succ_ne_self t).symm (fun _ h => by cases h)
 
 theorem foreign_stale {m : Mem} {b : Block} {o : Option Encoder} (hr : Reachable C (idle m))
     (hi : m.impl e = some b) (ho : m.owner b = o) (hne : o ≠ some e)
     (ha : C.env.Allows C.home ⟨t, .create, e⟩) : C.CanReach .staleContext :=
-  ⟨_, (foreign_entered (k := .encode) hr hi ha).body (.load hi),
+  ⟨_, (foreign_entered (k := .encode) hr (fun h => Kind.noConfusion h) hi ha).body (.load hi),
     .body duo_left (.derefStale hi (ho ▸ hne))⟩
 
 theorem foreign_doubleFree {m : Mem} {b : Block} {o : Option Encoder} (hr : Reachable C (idle m))
     (hi : m.impl e = some b) (ho : m.owner b = o) (hne : o ≠ some e)
     (ha : C.env.Allows C.home ⟨t, .create, e⟩) : C.CanReach .doubleFree :=
-  ⟨_, (foreign_entered (k := .destroy) hr hi ha).body (.take rfl hi),
+  ⟨_, (foreign_entered (k := .destroy) hr (fun h => Kind.noConfusion h) hi ha).body (.take rfl hi),
     .body duo_left (.pushForeign rfl (ho ▸ hne))⟩
 
 /-- A stale context without overlap of encoding and teardown: a teardown of kind `k` sits on the
 block while the encoder is torn down and made again, with that very block, by another thread. -/
-theorem stale_without_race (h : t ≠ u) (hk : k.tearsDown = true) (hk' : k'.tearsDown = true)
+theorem stale_without_race (h : t ≠ u) (hcr : ¬ C.env.createReturns = true)
+    (hk : k.tearsDown = true) (hk' : k'.tearsDown = true)
     (hall : ∀ v j, C.env.happens j = true → C.env.Allows C.home ⟨v, j, e⟩)
     (hhk : C.env.happens k = true) (hhk' : C.env.happens k' = true)
     (hkk : ¬ C.blocks ⟨u, k, e⟩ ⟨t, k', e⟩) (hck : ¬ C.blocks ⟨u, k, e⟩ ⟨t, .create, e⟩)
     (hce : ¬ C.blocks ⟨t, .create, e⟩ ⟨u, .encode, e⟩) : C.CanReach .staleContext := by
   have h' : u ≠ t := fun h' => h h'.symm
   have ⟨m, hr, hi, ho⟩ := dispatched_live (C := C) (hall t k' hhk') (hall u k hhk) h
+    (Env.beside_of_not hcr)
   have r1 := ((hr.enter h (Or.inr hkk)).swap h).body (.take hk hi)
   have r2 := (((r1.swap h').body (.take hk' hi)).body (.push hk' ho)).body (.clear hk')
-  have r3 := r2.release.dispatch (k := .create) (hall t _ rfl) (fun h => absurd rfl h)
+  have r3 := r2.release.dispatch (k := .create) (hall t _ rfl)
+    (.makeBeside (fun _ => Env.beside_of_not hcr) (update_same ..))
   have r4 := r3.acquire h (fun b hb _ => by cases hb; exact hck)
   have r5 := ((r4.body (.check (update_same ..))).pop (b := 0) rfl).swap h
   have r6 := ((r5.body (.push hk rfl)).body (.clear hk)).release
   have r7 := ((r6.swap h').body (.publish (update_same ..))).swap h
   have r8 := r7.dispatch (k := .encode) (hall u _ rfl)
-    (fun _ => update_same_ne (fun h => by cases h))
+    (.join (Env.beside_of_not hcr) (update_same_ne (fun h => by cases h)))
   have r9 := r8.acquire h' (fun b hb _ => by cases hb; exact hce)
   exact ⟨_, r9.body (.load (update_same ..)), .body duo_left
     (.derefStale (update_same ..) (fun h => by cases h))⟩
@@ -90,8 +94,8 @@ theorem LockScheme.excludesOnEncoder_symm (h : σ.excludesOnEncoder env k k' = f
 
 theorem Env.meet_symm (h : env.meet k k' = true) : env.meet k' k = true := by
   simp only [Env.meet, Bool.and_eq_true, Bool.or_eq_true] at h ⊢
-  exact ⟨h.1.symm, h.2.elim (fun h => h.elim (fun h => Or.inl (Or.inl h)) Or.inr)
-    (fun h => Or.inl (Or.inr h))⟩
+  exact ⟨⟨h.1.1.symm, h.1.2.elim (fun h => h.elim (fun h => Or.inl (Or.inl h)) Or.inr)
+    (fun h => Or.inl (Or.inr h))⟩, Env.beside_symm h.2⟩
 
 theorem LockScheme.overlaps_symm (h : σ.overlaps env k k' = true) :
     σ.overlaps env k' k = true :=
@@ -126,19 +130,19 @@ theorem LockScheme.enter_gone (h : σ.overlaps env .create k = true) :
       (duo m t u (some ⟨.create, 0, .entered⟩) (some ⟨k, 0, .entered⟩)) ∧
       m.impl 0 = none ∧ m.owner 0 = none := by
   obtain ⟨hm, hx⟩ := overlaps_iff.mp h
-  obtain ⟨t, u, htu, ha, ha'⟩ := Env.allows_of_meet hm
-  obtain ⟨m, hr, hi, ho⟩ := dispatched_gone (C := σ.config env .distinct) ha ha' htu
+  obtain ⟨hb, t, u, htu, ha, ha'⟩ := Env.allows_of_meet hm
+  obtain ⟨m, hr, hi, ho⟩ := dispatched_gone (C := σ.config env .distinct) ha ha' htu hb
   exact ⟨m, t, u, htu, hr.enter htu (Or.inl (not_blocks htu hx)), hi, ho⟩
 
 /-- Two creates enter a new encoder. -/
 theorem LockScheme.enter_new (h : σ.overlaps env .create .create = true) :
     CanReach env σ .lostContext := by
   obtain ⟨hm, hx⟩ := overlaps_iff.mp h
-  obtain ⟨t, u, htu, ha, ha'⟩ := Env.allows_of_meet hm
+  obtain ⟨hb, t, u, htu, ha, ha'⟩ := Env.allows_of_meet hm
   have r0 : Reachable (σ.config env .distinct) (duo _ t u none none) :=
     Reachable.ofIdle Reachable.initial
-  have r1 := (r0.dispatch ha (fun h => absurd rfl h)).swap htu
-  have r2 := (r1.dispatch ha' (fun h => absurd rfl h)).swap (fun h => htu h.symm)
+  have r1 := (r0.dispatch ha (.make rfl)).swap htu
+  have r2 := (r1.dispatch ha' (.makeBeside (fun _ => hb) rfl)).swap (fun h => htu h.symm)
   exact ⟨.distinct, create_create_fault htu (r2.enter htu (Or.inl (not_blocks htu hx))) rfl
     (b := 0) (b' := 1) rfl rfl (Nat.succ_ne_self 0)⟩
 
@@ -163,10 +167,9 @@ theorem LockScheme.stealsBlocks_faults (h : σ.stealsBlocks env = true) :
     ⟨_, foreign_doubleFree (t := 0) hr hi ho hne (Or.inr rfl)⟩, .distinct, ?_⟩
   have r0 : Reachable (σ.config env .distinct) (duo _ 0 1 none none) :=
     Reachable.ofIdle Reachable.initial
-  have r1 := (r0.dispatch (k := .create) (e := 0) (Or.inr rfl) (fun h => absurd rfl h)).swap
-    Nat.zero_ne_one
-  have r2 := (r1.dispatch (k := .create) (e := 1) (Or.inr rfl) (fun h => absurd rfl h)).swap
-    Nat.zero_ne_one.symm
+  have r1 := (r0.dispatch (k := .create) (e := 0) (Or.inr rfl) (.make rfl)).swap Nat.zero_ne_one
+  have r2 := (r1.dispatch (k := .create) (e := 1) (Or.inr rfl)
+    (.makeBeside (fun h => absurd h Nat.zero_ne_one) rfl)).swap Nat.zero_ne_one.symm
   exact racy_create_fault Nat.zero_ne_one hf Nat.zero_ne_one
     (r2.enter Nat.zero_ne_one (Or.inl hn)) rfl rfl (b := 0) rfl
 

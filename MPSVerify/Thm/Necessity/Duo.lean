@@ -66,6 +66,46 @@ theorem duo_set {x' : Option Busy} : (duo m t u x y).setThread t x' = duo m t u 
   show State.mk m (fun _ => true) (update (update (update _ u y) t x) t x') = State.mk m _ _
   rw [update_update]
 
+/-- A call of kind `k` on `e` may begin while all that is under way is `y`. -/
+structure DuoMayBegin (env : Env) (m : Mem) (y : Option Busy) (k : Kind) (e : Encoder) : Prop where
+  used : k ≠ .create → m.impl e ≠ none
+  made : env.createReturns = true → k = .create → m.impl e = none
+  beside : ∀ b, y = some b → b.encoder = e → env.beside b.kind k = true
+
+theorem DuoMayBegin.mayBegin {env : Env} (h : DuoMayBegin env m y k e) :
+    (duo m t u none y).MayBegin env k e := by
+  refine ⟨h.used, h.made, fun v b hv he => ?_⟩
+  by_cases ht : v = t
+  · subst ht; rw [duo_left] at hv; cases hv
+  · by_cases hu : v = u
+    · subst hu; rw [duo_right (fun h => ht h.symm)] at hv; exact h.beside b hv he
+    · rw [show (duo m t u none y).threads v = none from
+        (update_ne _ _ ht).trans (update_ne _ _ hu)] at hv
+      cases hv
+
+/-- An encoder without a context may be made while everybody else is idle. -/
+theorem DuoMayBegin.make {env : Env} (hi : m.impl e = none) :
+    DuoMayBegin env m none .create e :=
+  ⟨fun h => absurd rfl h, fun _ _ => hi, fun _ h => by cases h⟩
+
+/-- An encoder without a context may be made beside a call that it can be beside, or that is on
+another encoder. -/
+theorem DuoMayBegin.makeBeside {env : Env} (hb : e' = e → env.beside k' .create = true)
+    (hi : m.impl e = none) : DuoMayBegin env m (some ⟨k', e', pc⟩) .create e :=
+  ⟨fun h => absurd rfl h, fun _ _ => hi, fun b h he => by cases h; exact hb he⟩
+
+/-- An encoder with a context may be used while everybody else is idle. -/
+theorem DuoMayBegin.use {env : Env} (hk : k ≠ .create) (hi : m.impl e ≠ none) :
+    DuoMayBegin env m none k e :=
+  ⟨fun _ => hi, fun _ h => absurd h hk, fun _ h => by cases h⟩
+
+/-- On an encoder with a context a call may begin beside one that it can be beside. -/
+theorem DuoMayBegin.join {env : Env} (hb : env.beside k' k = true) (hi : m.impl e ≠ none) :
+    DuoMayBegin env m (some ⟨k', e', pc⟩) k e := by
+  refine ⟨fun _ => hi, fun hc hk => ?_, fun b h _ => by cases h; exact hb⟩
+  subst hk
+  exact absurd hc (Env.not_createReturns (Env.beside_symm hb))
+
 namespace Reachable
 
 theorem swap (h : t ≠ u) (hr : Reachable C (duo m t u x y)) : Reachable C (duo m u t y x) :=
@@ -76,9 +116,9 @@ theorem ofIdle (hr : Reachable C (idle m)) : Reachable C (duo m t u none none) :
 theorem toIdle (hr : Reachable C (duo m t u none none)) : Reachable C (idle m) := duo_idle ▸ hr
 
 theorem dispatch (hr : Reachable C (duo m t u none y)) (ha : C.env.Allows C.home ⟨t, k, e⟩)
-    (hd : k ≠ .create → m.impl e ≠ none) :
+    (hd : DuoMayBegin C.env m y k e) :
     Reachable C (duo m t u (some ⟨k, e, .dispatched⟩) y) :=
-  duo_set ▸ hr.step (.dispatch duo_left rfl ha hd)
+  duo_set ▸ hr.step (.dispatch duo_left rfl ha hd.mayBegin)
 
 theorem acquire (h : t ≠ u) (hr : Reachable C (duo m t u (some ⟨k, e, .dispatched⟩) y))
     (hy : ∀ b, y = some b → b.holds → ¬ C.blocks (b.op u) ⟨t, k, e⟩) :
@@ -113,28 +153,29 @@ theorem pop (hr : Reachable C (duo m t u (some ⟨.create, e, .checked⟩) y))
 /-- Nobody is waiting for `y`: it holds no lock yet. -/
 def Waiting (y : Option Busy) : Prop := ∀ b, y = some b → ¬ b.holds
 
-theorem waiting_none : Waiting none := fun _ h => by cases h
-
 theorem waiting_dispatched : Waiting (some ⟨k, e, .dispatched⟩) :=
   fun _ h => by cases h; exact fun h => h rfl
 
-/-- A thread makes an encoder while the other one waits. -/
-theorem create (h : t ≠ u) (hy : Waiting y) (hr : Reachable C (duo m t u none y))
+/-- A thread makes an encoder while everybody else is idle. -/
+theorem create (h : t ≠ u) (hr : Reachable C (duo m t u none none))
     (ha : C.env.Allows C.home ⟨t, .create, e⟩) (he : m.impl e = none) (hb : m.owner b = none) :
-    ∃ m', Reachable C (duo m' t u none y) ∧ m'.impl e = some b ∧ m'.owner b = some e ∧
+    ∃ m', Reachable C (duo m' t u none none) ∧ m'.impl e = some b ∧ m'.owner b = some e ∧
       (∀ e', e' ≠ e → m'.impl e' = m.impl e') ∧ (∀ b', b' ≠ b → m'.owner b' = m.owner b') := by
-  have r1 := (hr.dispatch ha (fun h => absurd rfl h)).acquire h (fun b hb hh => absurd hh (hy b hb))
+  have r1 := (hr.dispatch ha (.make he)).acquire h (fun _ h => by cases h)
   have r2 := ((r1.body (.check he)).pop hb).body (.publish he)
   exact ⟨_, (r2.body (.init (update_same ..))).release, update_same .., update_same ..,
     fun _ h' => update_ne _ _ h', fun _ h' => update_ne _ _ h'⟩
 
 /-- A thread tears an encoder down while the other one waits. -/
-theorem teardown (h : t ≠ u) (hy : Waiting y) (hr : Reachable C (duo m t u none y))
-    (hk : k.tearsDown = true) (ha : C.env.Allows C.home ⟨t, k, e⟩) (he : m.impl e = some b)
-    (hb : m.owner b = some e) :
-    ∃ m', Reachable C (duo m' t u none y) ∧ m'.impl e = none ∧ m'.owner b = none := by
+theorem teardown (h : t ≠ u)
+    (hr : Reachable C (duo m t u none (some ⟨k', e', .dispatched⟩))) (hk : k.tearsDown = true)
+    (hk' : C.env.beside k' k = true) (ha : C.env.Allows C.home ⟨t, k, e⟩)
+    (he : m.impl e = some b) (hb : m.owner b = some e) :
+    ∃ m', Reachable C (duo m' t u none (some ⟨k', e', .dispatched⟩)) ∧ m'.impl e = none ∧
+      m'.owner b = none := by
   have hne : m.impl e ≠ none := fun h => by rw [he] at h; cases h
-  have r1 := (hr.dispatch ha (fun _ => hne)).acquire h (fun b hb hh => absurd hh (hy b hb))
+  have r1 := (hr.dispatch ha (.join hk' hne)).acquire h
+    (fun b hb hh => absurd hh (waiting_dispatched b hb))
   have r2 := ((r1.body (.take hk he)).body (.push hk hb)).body (.clear hk)
   exact ⟨_, r2.release, update_same .., update_same ..⟩
 

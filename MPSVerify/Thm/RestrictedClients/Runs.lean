@@ -139,10 +139,10 @@ theorem swap (h : t ≠ u) (hr : ReachableWith C meets (duo m t u x y)) :
     ReachableWith C meets (duo m u t y x) := duo_swap h ▸ hr
 
 theorem dispatch (hr : ReachableWith C meets (duo m t u none y))
-    (ha : C.env.Allows C.home ⟨t, k, e⟩) (hd : k ≠ .create → m.impl e ≠ none)
+    (ha : C.env.Allows C.home ⟨t, k, e⟩) (hd : DuoMayBegin C.env m y k e)
     (hy : ∀ b, y = some b → b.encoder = e → meets b.kind k = true) :
     ReachableWith C meets (duo m t u (some ⟨k, e, .dispatched⟩) y) := by
-  refine duo_set ▸ hr.step (.dispatch duo_left rfl ha hd) ?_
+  refine duo_set ▸ hr.step (.dispatch duo_left rfl ha hd.mayBegin) ?_
   intro o ho v z hz he
   cases ho
   by_cases hv : v = t

@@ -9,9 +9,10 @@ namespace MPSVerify
 variable {C : Config} {s s' : State}
 
 /-- Operations of kinds `k` and `k'`, by different threads on one encoder, exclude each other in
-either order, wherever both may happen. -/
+either order, wherever both may happen at the same time. -/
 def Config.Apart (C : Config) (k k' : Kind) : Prop :=
-  ∀ t u e, t ≠ u → C.env.Allows C.home ⟨t, k, e⟩ → C.env.Allows C.home ⟨u, k', e⟩ →
+  ∀ t u e, t ≠ u → C.env.beside k k' = true → C.env.Allows C.home ⟨t, k, e⟩ →
+    C.env.Allows C.home ⟨u, k', e⟩ →
     C.blocks ⟨t, k, e⟩ ⟨u, k', e⟩ ∧ C.blocks ⟨u, k', e⟩ ⟨t, k, e⟩
 
 /-- The freelist is atomic, or creates by different threads exclude each other on any two
@@ -50,7 +51,7 @@ theorem Disciplined.apart (D : Disciplined C s) {t u : Thread} {k k' : Kind} {e 
     t = u := by
   by_cases htu : t = u
   · exact htu
-  · have := h t u e htu (D.allowed t _ ht) (D.allowed u _ hu)
+  · have := h t u e htu (D.beside t u _ _ htu ht hu rfl) (D.allowed t _ ht) (D.allowed u _ hu)
     exact ((D.excluded t u _ _ htu ht hu hp hp').elim (fun hn => hn this.1)
       (fun hn => hn this.2)).elim
 

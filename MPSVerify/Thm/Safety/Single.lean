@@ -36,7 +36,7 @@ theorem no_deadDispatch (hr : Reachable C s) (h : C.env.callersRetain = true) :
 /-- A property of the thread that stays true while the others move. -/
 theorem invariant {P : Mem → Kind → Encoder → PC → Prop}
     (start : ∀ s t k e, Reachable C s → C.env.Allows C.home ⟨t, k, e⟩ →
-      (k ≠ .create → s.mem.impl e ≠ none) → P s.mem k e .dispatched)
+      s.MayBegin C.env k e → P s.mem k e .dispatched)
     (enter : ∀ m k e, P m k e .dispatched → P m k e .entered)
     (own : ∀ m k e pc pc' m', Body C e k pc m pc' m' → P m k e pc → P m' k e pc')
     (other : ∀ s t u k e pc k' e' pc' pc'' m', Reachable C s → t ≠ u →
@@ -82,7 +82,7 @@ theorem no_nullDeref (hr : Reachable C s) (ha : ∀ k, k.tearsDown = true → C.
       ?_ ?_ ?_ ?_ hr
     · intro s t k e _ _ hd hk _
       subst hk
-      exact hd (fun h => Kind.noConfusion h)
+      exact hd.used (fun h => Kind.noConfusion h)
     · intro m k e h hk hp
       refine h hk (Or.inr ?_)
       rcases hp with ⟨b, hb⟩ | ⟨hc, _⟩
