@@ -50,7 +50,7 @@ def loads(text: str | bytes) -> Any:
     if not text.strip():
         raise ValueError("nothing at all")
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return json.loads(text, parse_constant=no_number)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -81,5 +81,6 @@ def seconds(data: Mapping[str, Any], key: str = "seconds") -> float:
     return float(value)
 
 
-def _no_number(word: str) -> NoReturn:
+def no_number(word: str) -> NoReturn:
+    """For `json.loads`: what it calls for NaN and the infinities."""
     raise ValueError(f"{word} is no number")

@@ -8,7 +8,6 @@ with the C++ types of its arguments.  It is generated from Apple's metal-cpp hea
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from verify import native, options, resources
+from verify import answers, native, options, resources
 from verify import spec as specs
 from verify.children import tied
 from verify.errors import VerifyError
@@ -245,10 +244,13 @@ def audit(spec: specs.Spec, source: Path | None = None) -> list[Finding]:
         raise VerifyError("the audit did not end within 60 s; try on an idle machine") from None
     if done.returncode != 0:
         raise VerifyError(f"the audit ended with {done.returncode}: {done.stderr.strip()[-200:]}")
-    return [
-        Finding(found["class"], found["selector"], found["state"], found["why"])
-        for found in json.loads(done.stdout)["findings"]
-    ]
+    with answers.taken_from(executable.name, "report this as a bug"):
+        return [
+            Finding(
+                *(answers.get(found, key, str) for key in ("class", "selector", "state", "why"))
+            )
+            for found in answers.get(answers.loads(done.stdout), "findings", list)
+        ]
 
 
 def verdict_of(findings: list[Finding]) -> Verdict:

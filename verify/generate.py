@@ -142,7 +142,7 @@ def render(
     """
     directory = templates or resources.root() / "model" / "templates"
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(directory),
+        loader=jinja2.FileSystemLoader(directory, encoding="utf-8-sig"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -273,6 +273,7 @@ def compare(wanted: dict[Path, str], out: Path) -> list[Drift]:
 
 def _current(path: Path) -> str | None:
     try:
+        # With its byte order mark, if an editor has put one there: that is a difference.
         return path.read_bytes().decode("utf-8", errors="backslashreplace")
     except FileNotFoundError:
         return None

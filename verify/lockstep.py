@@ -6,13 +6,14 @@ event is checked to be an enabled step of the model with the same outcome.
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from verify import native, trace
+from verify import answers, native, trace
 from verify.errors import VerifyError
 from verify.native import Session, StepResult
 from verify.semantics import CRASHING, FAULT_RULES, Bounds, Event, FaultAt, Model, State
@@ -231,7 +232,7 @@ def load_counterexample(path: Path) -> Counterexample:
     """
     try:
         with path.open("rb") as stream:
-            text = stream.read(trace.MAX_BYTES)
+            text = stream.read(trace.MAX_BYTES).removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise VerifyError(
             f"{path}: {error.strerror or error}; name a saved counterexample"
@@ -239,8 +240,8 @@ def load_counterexample(path: Path) -> Counterexample:
     if text.lstrip()[:9].replace(b" ", b"") == b'{"trace":':
         return _from_trace(trace.load(path))
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
+        data = answers.loads(text)
+    except ValueError:
         raise VerifyError(f"{path}: not JSON; name a file that verify stress saved") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise VerifyError(f"{path}: not a counterexample of this version; expected {FORMAT!r}")
@@ -255,7 +256,7 @@ def load_counterexample(path: Path) -> Counterexample:
             tuple(int(x) for x in given[n]) for n in ("streams", "homes", "queues")
         )
         bounds = Bounds(threads, encoders, blocks, streams, homes, queues)
-    except (KeyError, TypeError, ValueError) as error:
+    except answers.ODD as error:
         raise VerifyError(f"{path}: 'bounds' makes no sense ({error}); save it again") from None
     return Counterexample(
         strategy=data["strategy"],

@@ -7,7 +7,6 @@ wheel may carry it.  Every run is a process of its own.  Half of them have Metal
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -18,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from verify import resources
+from verify import answers, resources
 from verify import spec as specs
 from verify.children import tied
 from verify.errors import EngineMissing, VerifyError
@@ -325,7 +324,7 @@ def _crashed(
 def _counts(text: str) -> dict[str, int] | None:
     """The counts that the program printed; None if that is something else."""
     try:
-        data: Any = json.loads(text)
+        data: Any = answers.loads(text)
     except ValueError:
         return None
     if not isinstance(data, dict):

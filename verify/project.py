@@ -15,10 +15,14 @@ from pathlib import Path
 from verify import cache, claims, resources
 from verify.claims import GATE, Claim, Line, Pins
 from verify.engines.base import Audit, Build, Engine, ModuleResult, Trust
+from verify.errors import short
 from verify.files import write_file
 
 MODEL = ("Spec", "Thm")
 """The parts of `MPSVerify/` that every question is about."""
+
+_LEAN = 300
+"""Characters of Lean's own text that are quoted."""
 
 _ROUNDS = 3
 """A claim is tried as it stands, then negated, then given up."""
@@ -134,8 +138,9 @@ def trust(
 
 def complaint(module: ModuleResult) -> str | None:
     """The first error of a module, if it has one."""
-    errors = [str(m) for m in module.messages if m.severity == "error"]
-    return errors[0] if errors else None
+    errors = (str(m) for m in module.messages if m.severity == "error")
+    found = next(errors, None)
+    return None if found is None else short(" ".join(found.split()), _LEAN)
 
 
 def settle(root: Path, engine: Engine, lines: Sequence[Line]) -> tuple[list[Line], dict[int, str]]:
@@ -167,7 +172,7 @@ def settle(root: Path, engine: Engine, lines: Sequence[Line]) -> tuple[list[Line
         for index, text in complaints.items():
             line = lines[index]
             if line.by_theorem:
-                failed[index] = f"{line.claim.theorem} does not prove it: {text}"
+                failed[index] = f"{line.claim.theorem} does not prove it: {short(text, _LEAN)}"
             elif line.negated:
                 failed[index] = "neither the claim nor its negation could be decided"
             else:

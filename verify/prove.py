@@ -185,7 +185,7 @@ def prove(
         VerifyError: If the spec is bad, or the generated modules are not what it implies.
     """
     spec = specs.load(spec_path)
-    shipped = spec_path is None or spec_path.resolve() == resources.shipped_spec().resolve()
+    shipped = spec_path is None or resources.is_shipped(spec_path)
     with _assembled(spec, shipped, engine) as project:
         return _judge(project, engine, progress)
 

@@ -8,13 +8,13 @@ an enabled step of the model, in the order of the log, and memory must be the mo
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from verify import answers
 from verify.children import tied
 from verify.errors import VerifyError
 from verify.lockstep import DivergenceError, Memo, describe_event
@@ -89,10 +89,10 @@ def record(
         )  # fmt: skip
         if done.returncode not in (0, _STUCK):
             raise ValueError(f"exit code {done.returncode}: {done.stderr.strip()[-200:]}")
-        return [_run(run, bounds) for run in json.loads(done.stdout)["runs"]]
+        return [_run(run, bounds) for run in answers.loads(done.stdout)["runs"]]
     except subprocess.TimeoutExpired as error:
         raise VerifyError(f"{executable.name}: no end after {error.timeout:.0f} s") from None
-    except (ValueError, KeyError, StopIteration) as error:
+    except (*answers.ODD, StopIteration) as error:
         raise VerifyError(f"{executable.name}: the recording is broken: {error}") from None
 
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from verify.errors import short
 from verify.verdict import Verdict
 
 _BAD_STYLES = {
@@ -95,8 +96,8 @@ def plain(title: str, lines: Sequence[str]) -> None:
 
 
 def note(text: str) -> None:
-    """Print one line of the result to standard output."""
-    click.echo(printable(" ".join(text.split())))
+    """Print one line of the result to standard output; a long one is shortened in the middle."""
+    click.echo(short(printable(" ".join(text.split()))))
 
 
 def progress(message: str, quiet: bool = False) -> None:

@@ -238,7 +238,7 @@ def load(path: str | Path | None = None) -> Spec:
     shipped = resources.shipped_spec()
     file = shipped if path is None else Path(path)
     source = toml_file.Source(file, toml_file.read(file))
-    defaults = None if toml_file.same_file(file, shipped) else load(shipped)
+    defaults = None if resources.is_shipped(file) else load(shipped)
     return _spec(source, defaults)
 
 

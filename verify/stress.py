@@ -19,7 +19,6 @@ A strategy that is caught as its claim says agrees with it, and agreement is exi
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import subprocess
 import sys
@@ -31,11 +30,11 @@ from typing import Any, TypeVar
 
 import click
 
-from verify import native, options, resources, trace
+from verify import answers, native, options, resources, trace
 from verify import spec as specs
 from verify.campaign import DEEP, CampaignResult, campaign, programs, run_programs
 from verify.children import tied
-from verify.errors import EngineMissing, VerifyError
+from verify.errors import EngineMissing
 from verify.explore import PackedModel, edges_of
 from verify.files import refuse_overwriting
 from verify.findings import Findings
@@ -138,24 +137,27 @@ def free_run(
     races = done.stderr.count("WARNING: ThreadSanitizer: data race")
     if done.returncode < 0:
         return FreeResult(races=races, trouble=f"crashed with signal {-done.returncode}")
-    try:
-        data = json.loads(done.stdout)
-    except ValueError:
-        line = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise VerifyError(f"{executable.name} ended with {done.returncode}: {line}") from None
-    trouble = "deadlock: threads did not end" if data["stuck"] else data["failure"]
-    return FreeResult(
-        operations=data["operations"],
-        skipped=data["skipped"],
-        unexplained=data["unexplained"],
-        released=data["released"],
-        handlers=data["handlers"],
-        met=data["met"],
-        faults={fault: count for fault, count in data["faults"].items() if count},
-        races=races,
-        trouble=trouble,
-        seconds=data["seconds"],
-    )
+    line = (done.stderr.strip().splitlines() or ["no message"])[-1][:200]
+    ended = f"{executable.name} ended with {done.returncode} ({line}) and"
+    with answers.taken_from(ended, "see verify doctor"):
+        data = answers.loads(done.stdout)
+        counts = {
+            word: answers.get(data, word, int)
+            for word in ("operations", "skipped", "unexplained", "released", "handlers", "met")
+        }
+        found = answers.get(data, "faults", dict)
+        faults = {fault: answers.get(found, fault, int) for fault in found}
+        if strange := set(faults) - set(FAULTS):
+            raise ValueError(f"{min(strange)[:60]!r} is no fault")
+        stuck = answers.get(data, "stuck", bool)
+        failure = answers.get(data, "failure", str)
+        return FreeResult(
+            **counts,
+            faults={fault: count for fault, count in faults.items() if count},
+            races=races,
+            trouble="deadlock: threads did not end" if stuck else failure,
+            seconds=answers.seconds(data),
+        )
 
 
 @dataclass(frozen=True)

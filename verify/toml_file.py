@@ -6,6 +6,7 @@ tolerant parse (tree-sitter); that one is used for messages and nothing else.
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import re
 import stat
@@ -21,13 +22,6 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 MAX_BYTES = 1_000_000
 """Larger files are not read: a spec of a hundred strategies has 40 kB."""
-
-
-def same_file(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:
-        return False
 
 
 def show(value: object) -> str:
@@ -83,6 +77,7 @@ class Source:
 
     def __init__(self, path: Path, data: bytes) -> None:
         self.path = path
+        data = data.removeprefix(codecs.BOM_UTF8)  # some editors write one
         self._data = data
         self._lines: dict[Keys, int] | None = None
         try:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from verify import answers
 from verify.errors import VerifyError
 from verify.semantics import (
     CRASHING,
@@ -230,7 +231,7 @@ class _Reader:
         self._path = path
         self._line = 1
         try:
-            text = data.decode("utf-8")
+            text = data.decode("utf-8-sig")  # some editors write a byte order mark
         except UnicodeDecodeError as error:
             self._line += data.count(b"\n", 0, error.start)
             self._fail("not UTF-8", "save the file as UTF-8")
@@ -293,7 +294,9 @@ class _Reader:
     def _object(self, index: int) -> dict[str, Any]:
         self._line = index + 1
         try:
-            value = json.loads(self._lines[index], object_pairs_hook=_unique)
+            value = json.loads(
+                self._lines[index], object_pairs_hook=_unique, parse_constant=answers.no_number
+            )
         except _DuplicateError as error:
             self._fail(f"{error.key!r:.40} is there twice", "name each field once")
         except (ValueError, RecursionError):

@@ -8,16 +8,15 @@ lock for the whole process helps (the racy freelist).
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from verify import native
+from verify import answers, native
 from verify.children import tied
-from verify.errors import EngineMissing, VerifyError
+from verify.errors import EngineMissing
 from verify.findings import Findings
 from verify.spec import Spec, Strategy
 
@@ -167,13 +166,12 @@ def run_once(executable: Path, total: VulkanRun, arguments: dict[str, object]) -
     if done.returncode < 0:
         total.crashes += 1
         return
-    try:
-        data = json.loads(done.stdout)
-    except ValueError:
-        raise VerifyError(
-            f"{executable.name} ended with {done.returncode}: {done.stderr.strip()[-200:]}"
-        ) from None
-    total.operations += data["operations"]
-    total.threading += data["threading"]
-    total.other += data["other"]
+    ended = f"{executable.name} ended with {done.returncode} ({done.stderr.strip()[-200:]}) and"
+    with answers.taken_from(ended, "see verify doctor"):
+        data = answers.loads(done.stdout)
+        counts = [answers.get(data, word, int) for word in ("operations", "threading", "other")]
+        total.device = answers.get(data, "device", str)
+    total.operations += counts[0]
+    total.threading += counts[1]
+    total.other += counts[2]
     total.device = data["device"]

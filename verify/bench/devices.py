@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import select
@@ -14,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from verify import cxx, native, resources
+from verify import answers, cxx, native, resources
 from verify.bench.model import Calls, Operations, Sample, Workload
 from verify.children import tied
 from verify.errors import EngineMissing, VerifyError
@@ -112,10 +111,11 @@ class Harness:
                 raise self._dead(line)
             self._pending += more
         answer, _, self._pending = self._pending.partition(b"\n")
-        data: dict[str, Any] = json.loads(answer)
-        if "error" in data:
-            raise VerifyError(f"{self.path.name}: {data['error']} (asked '{line}')")
-        return data
+        with answers.taken_from(f"{self.path.name} (asked '{line}')", "build it again"):
+            data: dict[str, Any] = answers.loads(answer)
+            if "error" in data:
+                raise VerifyError(f"{self.path.name}: {data['error']} (asked '{line}')")
+            return dict(data.items())
 
     def _dead(self, line: str) -> VerifyError:
         process = self.process

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verify import answers
 from verify.bench.experiments import FORMAT
 from verify.errors import EngineMissing, VerifyError
 from verify.files import write_file
@@ -94,13 +95,13 @@ def read(path: Path) -> list[dict[str, Any]]:
         VerifyError: The file cannot be read, or is no such file.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = answers.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise VerifyError(f"{path}: {error.strerror or error}; name a recorded result") from None
     except ValueError as error:
         line = getattr(error, "lineno", 1)
         raise VerifyError(
-            f"{path}:{line}: not JSON ({getattr(error, 'msg', error)}); record it again"
+            f"{path}:{line}: not JSON ({str(getattr(error, 'msg', error))[:100]}); record it again"
         ) from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format") if isinstance(data, dict) else type(data).__name__

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from verify import answers
 from verify.engines import leanlib
 from verify.engines.base import NOTHING, Audit, Build, PairAudit, TheoremAudit, Trust
 
@@ -74,12 +75,12 @@ def audit(
     answer: Any = None
     if trouble is None:
         try:
-            answer = json.loads(lines[-1])
+            answer = answers.loads(lines[-1])
             if answer["nonce"] != nonce:
                 trouble = "it answered another question"
         except IndexError:
             trouble = "it printed nothing"
-        except (ValueError, KeyError, TypeError):
+        except answers.ODD:
             trouble = "its answer is cut short or garbled"
     if trouble is not None:
         return Audit((f"audit: {trouble}" + (f": {said}" if said else ""),))
@@ -117,5 +118,5 @@ def judge(
             tuple(errors), tuple(map(str, answer["findings"])), tuple(asked), tuple(compared),
             constants, seconds, peak_mb,
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
+    except answers.ODD as error:
         return Audit((f"audit: the answer is incomplete ({error!r})",))

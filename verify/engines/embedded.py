@@ -22,6 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from verify import answers
 from verify import cache as caches
 from verify.engines import leanlib, sources
 from verify.engines.base import NOTHING, Audit, Build, Message, ModuleResult, Progress, Trust
@@ -114,6 +115,9 @@ class Store:
         return _Compiled(result, olean, digest)
 
 
+_SEVERITIES: Final = ("error", "warning", "information")
+
+
 def parse_messages(output: str, file: str) -> tuple[list[Message], str | None]:
     """The messages of `lean --json`, one JSON object a line.
 
@@ -125,15 +129,13 @@ def parse_messages(output: str, file: str) -> tuple[list[Message], str | None]:
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
-            at = entry["pos"]
-            messages.append(
-                Message(
-                    str(entry["severity"]), file, int(at["line"]), int(at["column"]),
-                    str(entry["data"]),
-                )
-            )  # fmt: skip
-        except (ValueError, KeyError, TypeError):
+            entry = answers.loads(line)
+            severity, at = entry["severity"], entry["pos"]
+            if severity not in _SEVERITIES:
+                raise ValueError(f"severity {severity}")
+            place = answers.get(at, "line", int), answers.get(at, "column", int)
+            messages.append(Message(severity, file, *place, str(entry["data"])))
+        except answers.ODD:
             return messages, f"unexpected output: {line[:200]}"
     return messages, None
 
@@ -303,7 +305,7 @@ class EmbeddedEngine:
         try:
             if done.returncode != 0:
                 raise ValueError(done.failure() or f"exit code {done.returncode}")
-            found = json.loads(done.stdout)
+            found = answers.loads(done.stdout)
             if set(found) != {"Grammar", "Macros", "Unexpand"}:
                 raise ValueError(f"modules {sorted(found)}")
             return {str(k): str(v) for k, v in found.items()}

@@ -236,7 +236,7 @@ class LakeEngine:
         if trouble is None:
             try:
                 answer = json.loads(answers[0])
-            except ValueError:
+            except (ValueError, RecursionError):
                 trouble = "its answer is cut short or garbled"
         if trouble is not None or not isinstance(answer, dict):
             said = " ".join(done.stderr.split())[-500:]

@@ -140,7 +140,7 @@ def load(path: Path) -> tuple[Policy, Spec]:
         # Without this line the gate would judge the shipped strategies, not the user's.
         source.fail((), 'no spec is named; add spec = "strategies.toml"')
     spec = specs.load(spec_path)
-    if spec_path is not None and _is_shipped(spec_path):
+    if spec_path is not None and resources.is_shipped(spec_path):
         spec_path = None
     options = _options(source, values)
     policy = Policy(
@@ -162,7 +162,7 @@ def default(spec: Path | None) -> Policy:
     Args:
         spec: The spec; None for the shipped one.
     """
-    return Policy(spec=None if spec is None or _is_shipped(spec) else spec)
+    return Policy(spec=None if spec is None or resources.is_shipped(spec) else spec)
 
 
 def spec_here() -> Path | None:
@@ -188,10 +188,6 @@ def in_own_checkout(directory: Path) -> bool:
 
 def _in_checkout(path: Path) -> bool:
     return in_own_checkout(path.parent)
-
-
-def _is_shipped(path: Path) -> bool:
-    return toml_file.same_file(path, resources.shipped_spec())
 
 
 def _path(source: toml_file.Source, keys: toml_file.Keys, value: object) -> Path:

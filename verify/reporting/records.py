@@ -799,7 +799,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MOST:
             raise VerifyError(f"{path}: larger than {_MOST >> 20} MiB; that is no recorded result")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
     except OSError as error:
         raise VerifyError(f"{path}: {error.strerror or error}") from None
