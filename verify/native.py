@@ -236,6 +236,7 @@ class CConfig(ctypes.Structure):
         ("atomic_freelist", ctypes.c_uint8),
         ("callers_retain", ctypes.c_uint8),
         ("shared_encoders", ctypes.c_uint8),
+        ("create_returns", ctypes.c_uint8),
         ("assert_held", ctypes.c_uint8),
         ("stream", ctypes.c_uint32 * 8),
         ("home", ctypes.c_uint32 * 8),
@@ -525,6 +526,7 @@ class Session:
             atomic_freelist=env.atomicFreelist,
             callers_retain=env.callersRetain,
             shared_encoders=env.sharedEncoders,
+            create_returns=env.createReturns,
             assert_held=assert_held,
         )
         maps = (("stream", bounds.streams), ("home", bounds.homes), ("queue", bounds.queues))

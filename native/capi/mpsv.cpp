@@ -105,6 +105,7 @@ mpsv_session* mpsv_session_new(const mpsv_config* config, const mpsv_scheme* sch
     to.atomic_freelist = config->atomic_freelist != 0;
     to.callers_retain = config->callers_retain != 0;
     to.shared_encoders = config->shared_encoders != 0;
+    to.create_returns = config->create_returns != 0;
     to.assert_held = config->assert_held != 0;
     for (std::size_t i = 0; i < 8; ++i) {
         to.stream[i] = config->stream[i];

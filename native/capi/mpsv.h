@@ -29,7 +29,7 @@ typedef struct {
 typedef struct {
     uint32_t threads, encoders, blocks;  /* at most 8, 8, 16 */
     uint8_t handlers_intercepted, handlers_tear_down, atomic_freelist, callers_retain,
-        shared_encoders, assert_held;
+        shared_encoders, create_returns, assert_held;
     uint32_t stream[8]; /* of a thread */
     uint32_t home[8];   /* thread of an encoder, where encoders are not shared */
     uint32_t queue[8];  /* of an encoder */

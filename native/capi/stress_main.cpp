@@ -112,6 +112,7 @@ int main(int argc, char** argv) {
     arguments.flag("atomicFreelist", config.atomic_freelist);
     arguments.flag("callersRetain", config.callers_retain);
     arguments.flag("sharedEncoders", config.shared_encoders);
+    arguments.flag("createReturns", config.create_returns);
     arguments.flag("assertHeld", config.assert_held);
     arguments.flag("guarded", config.guarded);
     arguments.flag("crash", config.crash);

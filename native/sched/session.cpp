@@ -75,7 +75,14 @@ bool Session::can_dispatch(std::uint32_t thread, Kind kind, std::uint32_t encode
                                : !config_.shared_encoders && config_.home[encoder] != thread) {
         return false;
     }
-    return kind == Kind::create || cells_[encoder].impl != nullptr;
+    const bool made = cells_[encoder].impl != nullptr;
+    if (kind == Kind::create ? made && config_.create_returns : !made) return false;
+    if (!config_.create_returns) return true;
+    for (const auto& w : threads_) {  // nothing is under way beside a create
+        if (w->pc == Pc::idle || w->encoder != encoder) continue;
+        if (kind == Kind::create || static_cast<Kind>(w->kind) == Kind::create) return false;
+    }
+    return true;
 }
 
 Result Session::dispatch(std::uint32_t thread, Kind kind, std::uint32_t encoder) {

@@ -30,6 +30,7 @@ struct Config {
     bool atomic_freelist = true;
     bool callers_retain = true;
     bool shared_encoders = true;
+    bool create_returns = false;
     bool assert_held = false;
     std::uint32_t stream[kMaxThreads] = {0, 1, 2, 3, 4, 5, 6, 7};  // of a thread
     std::uint32_t home[kMaxEncoders] = {};                          // thread of an encoder

@@ -25,6 +25,8 @@ struct Object {
     Cell cell{};
     std::atomic<std::uint32_t> references{0};
     std::atomic<bool> given{false};  // a create has returned and no destroy since
+    static constexpr std::int32_t kMaking = -1;
+    std::atomic<std::int32_t> calls{0};  // under way, or `kMaking`; used with `create_returns`
 
     bool retain() {
         std::uint32_t seen = references.load(std::memory_order_relaxed);
@@ -37,6 +39,24 @@ struct Object {
         return false;
     }
     void release() { references.fetch_sub(1, std::memory_order_relaxed); }
+
+    // With `create_returns` the client itself keeps everything apart from a create.
+    bool begin(Kind kind) {
+        const bool makes = kind == Kind::create;
+        std::int32_t seen = makes ? 0 : calls.load(std::memory_order_relaxed);
+        do {
+            if (makes ? seen != 0 : seen < 0) return false;
+        } while (!calls.compare_exchange_weak(seen, makes ? kMaking : seen + 1,
+                                              std::memory_order_acquire,
+                                              std::memory_order_relaxed));
+        if (given.load(std::memory_order_relaxed) != makes) return true;
+        end(kind);
+        return false;
+    }
+    void end(Kind kind) {
+        if (kind == Kind::create) calls.store(0, std::memory_order_release);
+        else calls.fetch_sub(1, std::memory_order_release);
+    }
     bool is_dead() const {
         return (references.load(std::memory_order_relaxed) & kDead) != 0;
     }
@@ -152,6 +172,15 @@ class Runner final : public Watch {
     }
 
     void perform(Object& object, Kind kind, bool drop = false) {
+        if (!config_.create_returns) {
+            send(object, kind, drop);
+        } else if (object.begin(kind)) {
+            send(object, kind, drop);
+            object.end(kind);
+        }
+    }
+
+    void send(Object& object, Kind kind, bool drop) {
         const bool through_guard =
             config_.guarded && (kind != Kind::complete || config_.handlers_intercepted);
         if (!through_guard) {

@@ -19,6 +19,7 @@ struct FreeConfig {
     bool atomic_freelist = true;
     bool callers_retain = true;
     bool shared_encoders = true;
+    bool create_returns = false;
     bool assert_held = false;
     bool guarded = true;  // false: the control arm
     bool crash = false;   // a fault is a real SIGSEGV

@@ -16,7 +16,8 @@ namespace {
 struct Stage {
     Stage(const FreeConfig& from, const Scheme& scheme, std::size_t events)
         : config(from), limit(events), driver(from.blocks, from.atomic_freelist),
-          cells(new Cell[from.encoders]()), busy(from.encoders), guard(scheme, options()) {}
+          cells(new Cell[from.encoders]()), busy(from.encoders), makes(from.encoders),
+          guard(scheme, options()) {}
 
     Options options() {
         Options made;
@@ -70,6 +71,7 @@ struct Stage {
     Driver driver;
     const std::unique_ptr<Cell[]> cells;
     std::vector<std::uint32_t> busy;  // threads in an operation on each encoder
+    std::vector<std::uint32_t> makes;  // of those, in a create
     std::vector<Moment> log;
     bool over = false;
     std::optional<Recording::End> end;
@@ -112,6 +114,7 @@ class Player final : private Watch, private Hooks {
             encoder_ = static_cast<std::uint8_t>(random_.draw(stage_.config.encoders));
             if (choose()) {
                 ++stage_.busy[encoder_];
+                stage_.makes[encoder_] += kind_ == Kind::create;
                 write(Step::dispatch, Pc::dispatched, nullptr);
                 lock_.unlock();
                 return true;
@@ -127,7 +130,7 @@ class Player final : private Watch, private Hooks {
         if (cell.released) return false;
         if (number_ + 1u == config.threads) {
             kind_ = Kind::complete;
-            return config.handlers_tear_down && cell.impl != nullptr;
+            return config.handlers_tear_down && cell.impl != nullptr && may_begin();
         }
         const std::uint32_t what = random_.draw(64);
         if (what == 0 && (!config.callers_retain || stage_.busy[encoder_] == 0)) {
@@ -139,7 +142,15 @@ class Player final : private Watch, private Hooks {
         if (!config.shared_encoders && encoder_ % config.threads != number_) return false;
         if (cell.impl == nullptr || what < 8) kind_ = Kind::create;
         else kind_ = what < 48 ? Kind::encode : Kind::destroy;
-        return true;
+        return may_begin();
+    }
+
+    // A client that uses an encoder after its create has returned, and makes it once, begins nothing
+    // beside a create.
+    bool may_begin() const {
+        if (!stage_.config.create_returns) return true;
+        if (kind_ != Kind::create) return stage_.makes[encoder_] == 0;
+        return stage_.busy[encoder_] == 0 && stage_.cells[encoder_].impl == nullptr;
     }
 
     void operation() {
@@ -200,6 +211,7 @@ class Player final : private Watch, private Hooks {
                 lock();
                 write(next, Pc::idle, nullptr);
                 --stage_.busy[encoder_];
+                stage_.makes[encoder_] -= kind_ == Kind::create;
                 lock_.unlock();
                 return;
             case Step::load:
