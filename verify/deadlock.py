@@ -15,7 +15,7 @@ from functools import cache
 from typing import NamedTuple
 
 from verify import trace as traces
-from verify.semantics import Activity, Bounds, Event, Model
+from verify.semantics import Bounds, Event, Model
 from verify.spec import POLICIES, Environment, LockScheme, Request
 
 THREADS = 4
@@ -56,13 +56,21 @@ class Deadlock:
     waits: tuple[Wait, ...]
     events: tuple[Event, ...]
 
-    def steps(self, scheme: LockScheme, env: Environment) -> list[str]:
-        """The run in English, numbered, and then who waits for whom.
+    def steps(self, scheme: LockScheme, env: Environment) -> tuple[str, ...]:
+        """The run in English, its lines numbered.
 
         Args:
             scheme, env: What it is a run of.
         """
-        return _english(self, scheme, env)
+        return _steps(self, scheme, env)
+
+    def circle(self, scheme: LockScheme, env: Environment) -> tuple[str, ...]:
+        """Who waits for whom after the run, in English.
+
+        Args:
+            scheme, env: What it is a run of.
+        """
+        return _circle(self, scheme, env)
 
 
 @dataclass(frozen=True)
@@ -102,14 +110,15 @@ def find(scheme: LockScheme, env: Environment, policy: str, threads: int = THREA
         policy: Of the locks, one of `POLICIES`.
         threads: How many threads a circle has at most.
     """
-    waits = knot(scheme, env, policy)
+    left = knot(scheme, env, policy)
     for number in range(1, threads + 1):
-        circles = sorted(_circles(waits, env, policy, number), key=lambda c: _cost(c, scheme))
-        for circle in circles:
+        # Not among those that are left only: then the search would say what the knot says.
+        circles = _circles(waits_of(scheme, env), env, policy, number)
+        for circle in sorted(circles, key=lambda circle: _cost(circle, scheme)):
             run = _run(circle, scheme, env, policy)
             if run is not None:
-                return Finding(waits, run, threads)
-    return Finding(waits, None, threads)
+                return Finding(left, run, threads)
+    return Finding(left, None, threads)
 
 
 def findings(scheme: LockScheme, env: Environment, threads: int = THREADS) -> dict[str, Finding]:
@@ -184,7 +193,7 @@ class _Call(NamedTuple):
         return other.lock(request) == self.lock(self.wait.wanted)
 
 
-_Circle = tuple[_Call, ...]
+_Chain = tuple[_Call, ...]
 
 
 def _withheld(call: _Call, other: _Call) -> bool:
@@ -212,14 +221,14 @@ def _compatible(call: _Call, other: _Call) -> bool:
 
 def _circles(
     waits: Sequence[Wait], env: Environment, policy: str, threads: int
-) -> Iterator[_Circle]:
+) -> Iterator[_Chain]:
     """All circles of so many calls, up to the names of encoders, streams and queues."""
     scopes = {r.scope for wait in waits for r in (*wait.held, wait.wanted)}
 
     def keeps(call: _Call, other: _Call) -> bool:
         return _withheld(call, other) or (policy == "readersWait" and _behind(call, other))
 
-    def extended(chain: _Circle) -> Iterator[_Circle]:
+    def extended(chain: _Chain) -> Iterator[_Chain]:
         if len(chain) == threads:
             if keeps(chain[-1], chain[0]):
                 yield chain
@@ -232,7 +241,7 @@ def _circles(
 
 
 def _calls(
-    chain: _Circle, waits: Sequence[Wait], env: Environment, scopes: set[str]
+    chain: _Chain, waits: Sequence[Wait], env: Environment, scopes: set[str]
 ) -> Iterator[_Call]:
     """The calls that can come next, with old names or the first new one."""
 
@@ -254,7 +263,7 @@ def _calls(
                     yield _Call(wait, encoder, stream, queue)
 
 
-def _cost(circle: _Circle, scheme: LockScheme) -> int:
+def _cost(circle: _Chain, scheme: LockScheme) -> int:
     """The number of steps of the run into a circle: encoders have to be made first."""
     made = {call.encoder for call in circle if call.wait.kind != "create"}
     own = sum(1 + len(call.wait.held) for call in circle)
@@ -264,7 +273,7 @@ def _cost(circle: _Circle, scheme: LockScheme) -> int:
 # --- Runs -----------------------------------------------------------------------------------------
 
 
-def _run(circle: _Circle, scheme: LockScheme, env: Environment, policy: str) -> Deadlock | None:
+def _run(circle: _Chain, scheme: LockScheme, env: Environment, policy: str) -> Deadlock | None:
     """The run into a circle; None if the model has none."""
     encoders = max(call.encoder for call in circle) + 1
     homes = [0] * encoders
@@ -318,47 +327,48 @@ def _take(thread: int, encoder: int, kind: str) -> Event:
     return Event(thread, encoder, kind, "take", None, "dispatched")
 
 
-def _english(deadlock: Deadlock, scheme: LockScheme, env: Environment) -> list[str]:
+def _steps(deadlock: Deadlock, scheme: LockScheme, env: Environment) -> tuple[str, ...]:
     model = Model(scheme, env, deadlock.bounds)
     plain = tuple(event for event in deadlock.events if event.event != "take")
     texts = iter(traces.step_lines(traces.Trace(deadlock.bounds, plain), scheme, env))
-    doing: dict[int, Activity] = {}
     taken: dict[int, int] = {}
-
-    def call(thread: int) -> tuple[int, str, int]:
-        return thread, doing[thread].kind, doing[thread].encoder
-
-    def name(thread: int, request: Request) -> str:
-        return traces.lock_text(model, call(thread), request)
-
     lines = []
     for event in deadlock.events:
         if event.t is None or event.kind is None:
             raise ValueError(f"{event} is no step of a thread")
         if event.event == "take":
             request = model.requests(event.kind)[taken[event.t]]
-            lines.append(f"thread {event.t}: takes {name(event.t, request)}")
+            lock = traces.lock_text(model, (event.t, event.kind, event.e), request)
+            lines.append(f"thread {event.t}: takes {lock}")
             taken[event.t] += 1
             continue
-        if event.event == "dispatch":
-            doing[event.t], taken[event.t] = Activity(event.kind, event.e, "dispatched"), 0
         text = next(texts)
-        if event.event == "acquire":
+        if event.event == "dispatch":
+            taken[event.t] = 0
+        elif event.event == "acquire":
             text = f"thread {event.t}: has all its locks"
         lines.append(text)
     width = max(2, len(str(len(lines))))
-    numbered = [f"{number:>{width}}. {line}" for number, line in enumerate(lines, 1)]
-    for thread, wait in enumerate(deadlock.waits):
-        other = (thread + 1) % len(deadlock.waits)
-        held = " and ".join(name(thread, request) for request in wait.held) or "nothing"
-        wanted = model.lock(*call(thread), wait.wanted)
+    return tuple(f"{number:>{width}}. {line}" for number, line in enumerate(lines, 1))
+
+
+def _circle(deadlock: Deadlock, scheme: LockScheme, env: Environment) -> tuple[str, ...]:
+    model = Model(scheme, env, deadlock.bounds)
+    encoders = {event.t: event.e for event in deadlock.events}  # of each thread's last call
+    calls = [(t, wait.kind, encoders[t]) for t, wait in enumerate(deadlock.waits)]
+    lines = []
+    for call, wait in zip(calls, deadlock.waits, strict=True):
+        thread, kind, encoder = call
+        other = (thread + 1) % len(calls)
+        held = " and ".join(traces.lock_text(model, call, r) for r in wait.held) or "nothing"
+        wanted = model.lock(*call, wait.wanted)
         holds = any(
-            model.lock(*call(other), r) == wanted and "exclusive" in (r.mode, wait.wanted.mode)
+            model.lock(*calls[other], r) == wanted and "exclusive" in (r.mode, wait.wanted.mode)
             for r in deadlock.waits[other].held
         )
-        why = f"thread {other} holds" if holds else f"the waiting writer thread {other} keeps"
-        numbered.append(
-            f"thread {thread} ({wait.kind} on encoder {doing[thread].encoder}) holds {held} and "
-            f"waits for {name(thread, wait.wanted)}, which {why}"
+        why = f"thread {other} holds" if holds else f"thread {other} waits to write"
+        lines.append(
+            f"thread {thread} ({kind} on encoder {encoder}) holds {held} and waits for "
+            f"{traces.lock_text(model, call, wait.wanted)}, which {why}"
         )
-    return numbered
+    return tuple(lines)

@@ -24,6 +24,7 @@ from verify import prove as gate
 from verify import spec as specs
 from verify import trace as traces
 from verify.claims import Claim
+from verify.deadlock import ENGLISH
 from verify.engines.base import Engine
 from verify.errors import EngineMissing, VerifyError
 from verify.files import refuse_overwriting
@@ -141,6 +142,10 @@ class Explanation:
             "statement": self.statement,
             "file": self.file,
             "axioms": list(row.axioms),
+            "deadlock_free": row.never_deadlocks,
+            "deadlock_free_by_policy": dict(row.deadlock_free) or None,
+            "deadlock": list(row.deadlock) or None,
+            "deadlock_run": list(row.deadlock_run) or None,
             "check": row.strategy.scheme.check,
             "first_overlap": list(self.overlaps[0]) if self.overlaps else None,
             "overlaps": None if self.overlaps is None else [list(pair) for pair in self.overlaps],
@@ -643,7 +648,7 @@ def _print(explanation: Explanation) -> None:
 
     row, strategy = explanation.row, explanation.row.strategy
     safe = {True: "safe", False: "not safe", None: "neither proved safe nor proved unsafe"}
-    render.note(f"{strategy.name} ({strategy.english}) is {safe[row.safe]}.")
+    render.note(f"{strategy.name} ({strategy.english}) is {safe[row.safe]}{_deadlocks(row)}.")
     render.note(f"{row.verdict}: theorem {row.theorem} in {explanation.file}")
     render.note(f"it states: {explanation.statement}")
     render.note(f"axioms: {', '.join(row.axioms) or 'none'}")
@@ -654,6 +659,9 @@ def _print(explanation: Explanation) -> None:
         render.note(line)
     if strategy.claims.note:
         render.note(f"note: {strategy.claims.note}")
+    if row.deadlock:
+        click.echo()
+        render.plain("A run into a deadlock:", (*row.deadlock_run, *row.deadlock))
     claimed, shortest = explanation.claimed, explanation.shortest
     if claimed is not None:
         words = "as claimed: a teardown between load and use" if strategy.claims.race else "claimed"
@@ -690,6 +698,18 @@ def _print(explanation: Explanation) -> None:
         render.note(line)
     for problem in explanation.problems:
         render.note(f"ERROR: {problem}")
+
+
+def _deadlocks(row: Row) -> str:
+    """What is known of deadlocks, after the word on safety."""
+    if not row.deadlock_free:
+        return ""
+    if row.never_deadlocks is False:
+        return f"{', but' if row.safe else ', and'} its calls {gate.can_deadlock(row)}"
+    if row.never_deadlocks is None:
+        return "; whether its calls can deadlock could not be decided"
+    only = f" {ENGLISH['readersPass']}" if "readersWait" not in row.deadlock_free else ""
+    return f"{', and' if row.safe else ', but'} its calls cannot deadlock{only}"
 
 
 def _reasons(explanation: Explanation) -> list[str]:

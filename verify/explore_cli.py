@@ -7,7 +7,7 @@ import itertools
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from verify import options, resources
+from verify.deadlock import ENGLISH, Finding, findings, takes_several
 from verify.errors import VerifyError
 from verify.explore import Exploration, Limits, each_instance, explore
 from verify.files import refuse_overwriting
@@ -36,6 +37,8 @@ class Row:
         verdict: HOLDS if the spec's claims agree with what was seen within the bounds, REFUTED
             if they do not, UNDETERMINED if more would have to be seen; None without a claim.
         reason: What the verdict rests on.
+        deadlocks: By policy of the locks, what is known of calls that take several locks, one
+            after another; empty where no call does.
     """
 
     strategy: Strategy
@@ -48,6 +51,16 @@ class Row:
     result: Exploration | None
     verdict: Verdict | None
     reason: str
+    deadlocks: Mapping[str, Finding] = field(default_factory=dict)
+
+    @property
+    def deadlock(self) -> bool | None:
+        """Whether threads can wait for each other for ever; None where this cannot be said."""
+        found = [self.deadlocks[p].free for p in self.strategy.policies if p in self.deadlocks]
+        stuck = self.result is not None and self.result.deadlock is not None
+        if stuck or False in found:
+            return True
+        return None if self.result is None or None in found else False
 
     @property
     def bound_hit(self) -> bool:
@@ -248,6 +261,7 @@ def _row(strategy: Strategy, environment: Environment, how: _Options) -> Row:
                 None,
                 None,
                 "",
+                _deadlocks(strategy, environment),
             ),
             how.threads < 2,
         )
@@ -264,9 +278,17 @@ def _row(strategy: Strategy, environment: Environment, how: _Options) -> Row:
             result,
             None,
             "",
+            _deadlocks(strategy, environment),
         ),
         how.threads < 2,
     )
+
+
+def _deadlocks(strategy: Strategy, environment: Environment) -> dict[str, Finding]:
+    """The search for deadlocks of calls that take one lock after another."""
+    if not takes_several(strategy.scheme):
+        return {}
+    return findings(strategy.scheme, environment)
 
 
 def _search(strategy: Strategy, environment: Environment, how: _Options) -> Exploration:
@@ -366,10 +388,14 @@ def _judged(row: Row, alone: bool) -> Row:
     if row.environment.name == "default":
         claims = row.strategy.claims
         parallel = None if row.result is None else row.result.parallel is not None
+        known = row.deadlocks
+        free_of = {p: known[p].free for p in row.strategy.policies if p in known}
         if claims.safe and row.faults:
             verdict, reason = Verdict.REFUTED, "claimed safe"
         elif claims.parallel is False and parallel:
             verdict, reason = Verdict.REFUTED, "claimed not to let operations overlap"
+        elif refuted := [p for p, free in free_of.items() if free is False]:
+            verdict, reason = Verdict.REFUTED, f"claimed deadlock-free {ENGLISH[refuted[0]]}"
         elif claims.safe and row.bound_hit:
             verdict, reason = Verdict.UNDETERMINED, "a bound was hit"
         elif alone:
@@ -380,6 +406,8 @@ def _judged(row: Row, alone: bool) -> Row:
             verdict, reason = Verdict.UNDETERMINED, f"{claims.fault} not within the bounds"
         elif claims.parallel and parallel is False:
             verdict, reason = Verdict.UNDETERMINED, "no overlap within the bounds"
+        elif None in free_of.values():
+            verdict, reason = Verdict.UNDETERMINED, "locks in no order, and no deadlock found"
         else:
             verdict, reason = Verdict.HOLDS, "as claimed"
     elif row.bound_hit:
@@ -429,10 +457,35 @@ def _print(rows: list[Row], how: _Options, steps: bool) -> None:
                 f"{row.strategy.name}, {row.environment.name}: a create {found} the freelist "
                 f"empty; use more than {how.blocks} blocks to see what follows"
             )
+        for policy, known in row.deadlocks.items():
+            text = _deadlock_text(known, policy)
+            click.echo(f"{row.strategy.name}, {row.environment.name}: {text}")
+            if known.run is not None:
+                of = row.strategy.scheme, row.environment
+                for line in (*(known.run.steps(*of) if steps else ()), *known.run.circle(*of)):
+                    click.echo(f"  {line}")
         for fault, trace in _counterexamples(row).items() if steps else ():
             click.echo(f"\n{row.strategy.name}, {row.environment.name}: {fault}")
             for line in steps_text(trace, row.strategy.scheme, row.environment):
                 click.echo(f"  {line}")
+
+
+def _deadlock_text(found: Finding, policy: str) -> str:
+    """What the search for deadlocks found, for locks of one policy."""
+    if found.free is False:
+        return f"one lock after another, its calls can deadlock {ENGLISH[policy]}"
+    circles = f"no circle of up to {found.threads} threads is a deadlock {ENGLISH[policy]}"
+    return circles if found.free else f"{circles}, but its locks are in no order: more threads may"
+
+
+def _deadlock_json(row: Row, found: Finding) -> dict[str, Any]:
+    of = row.strategy.scheme, row.environment
+    return {
+        "deadlock": None if found.free is None else not found.free,
+        "threads": found.threads,
+        "run": None if found.run is None else list(found.run.steps(*of)),
+        "circle": None if found.run is None else list(found.run.circle(*of)),
+    }
 
 
 def _faults_text(row: Row) -> str:
@@ -461,7 +514,10 @@ def _json(rows: list[Row], how: _Options) -> dict[str, Any]:
                     for fault, trace in _counterexamples(row).items()
                 },
                 "parallel": None if row.result is None else row.result.parallel is not None,
-                "deadlock": None if row.result is None else row.result.deadlock is not None,
+                "deadlock": row.deadlock,
+                "deadlocks": {
+                    policy: _deadlock_json(row, found) for policy, found in row.deadlocks.items()
+                },
                 "states": row.states,
                 "edges": row.edges,
                 "complete": row.complete,

@@ -59,7 +59,8 @@ class Row:
         seconds: What the engine took for its module, when it was last checked.
         deadlock_free: For calls that take several locks, by policy of the locks as proved; none
             where no call does.
-        deadlock: If it is not, a run that Lean has accepted, in English.
+        deadlock: If it is not, who waits for whom.
+        deadlock_run: The numbered steps of the run into that, which Lean has accepted.
     """
 
     strategy: Strategy
@@ -72,6 +73,7 @@ class Row:
     seconds: float
     deadlock_free: Mapping[str, bool | None] = field(default_factory=dict)
     deadlock: tuple[str, ...] = ()
+    deadlock_run: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -106,6 +108,7 @@ class Row:
             "deadlock_free": self.never_deadlocks,
             "deadlock_free_by_policy": dict(self.deadlock_free) or None,
             "deadlock": list(self.deadlock) or None,
+            "deadlock_run": list(self.deadlock_run) or None,
             "faults": {
                 name: None if faults is None else list(faults)
                 for name, faults in self.faults.items()
@@ -422,14 +425,19 @@ def _row(
             policy: _fact([j for j in own if j.claim.policy == policy], "deadlockFree", "")
             for policy in view.deadlocks
         },
-        _deadlock(strategy, project.spec, [view.deadlocks[p] for p in free if free[p] is False]),
+        *_deadlock(strategy, project.spec, [view.deadlocks[p] for p in free if free[p] is False]),
     )
 
 
-def _deadlock(strategy: Strategy, spec: Spec, found: Sequence[Finding]) -> tuple[str, ...]:
-    """The first run of those that Lean has accepted."""
-    runs = [finding.run for finding in found if finding.run is not None]
-    return tuple(runs[0].steps(strategy.scheme, spec.environments["default"])) if runs else ()
+def _deadlock(
+    strategy: Strategy, spec: Spec, found: Sequence[Finding]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The first deadlock of those that Lean has accepted: who waits for whom, and the run."""
+    run = next((finding.run for finding in found if finding.run is not None), None)
+    if run is None:
+        return (), ()
+    of = strategy.scheme, spec.environments["default"]
+    return run.circle(*of), run.steps(*of)
 
 
 def _fact(judged: Sequence[Judged], true: str, false: str) -> bool | None:
@@ -621,7 +629,8 @@ def _print(result: Result) -> None:
         if row.counterexample:
             render.plain(f"{row.strategy.name} is not safe:", row.counterexample)
         if row.deadlock:
-            render.plain(f"{row.strategy.name} {can_deadlock(row)}:", row.deadlock)
+            lines = (*row.deadlock_run, *row.deadlock)
+            render.plain(f"{row.strategy.name} {can_deadlock(row)}:", lines)
     render.table(
         ("strategy", "safe", "parallel", "verdict", "theorem", "axioms", "time"),
         [

@@ -1,4 +1,3 @@
-import MPSVerify.AGX.Environments
 import MPSVerify.Thm.Deadlock.Exact
 import MPSVerify.Thm.Deadlock.Progress
 
