@@ -9,11 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
 
 import pytest
 
-from verify import claims, deadlock, explain, project, spec, views
+from verify import claims, deadlock, explain, project, spec, stress, views
 from verify import prove as gate
 from verify.claims import Claim, Line
 from verify.engines.embedded import EmbeddedEngine
@@ -225,6 +226,15 @@ def test_a_spec_can_say_that_readers_pass(engine: EmbeddedEngine, tmp_path: Path
     assert row.verdict is Verdict.PROVED
     assert row.deadlock_free == {"readersPass": True}
     assert explained(row) == (", and its calls cannot deadlock if a reader passes a waiting writer")
+
+
+def test_stress_says_what_it_does_not_look_for(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [stress.Row("one", "safe"), stress.Row("several", "safe", lists=True)]
+    stress._show(rows, cast(stress.FakeDriver, SimpleNamespace(no_tsan="")))
+    printed = capsys.readouterr().out
+    assert printed.count("not looked for") == 2
+    assert "several: the guard takes the locks of a call all or none" in printed
+    assert [stress._row_json(row)["looks_for_lock_order"] for row in rows] == [True, False]
 
 
 # --- The search of circles, against one of states ------------------------------------------------

@@ -34,6 +34,7 @@ from verify import answers, native, options, resources, trace
 from verify import spec as specs
 from verify.campaign import DEEP, CampaignResult, campaign, programs, run_programs
 from verify.children import tied
+from verify.deadlock import takes_several
 from verify.errors import EngineMissing
 from verify.explore import PackedModel, edges_of
 from verify.files import refuse_overwriting
@@ -222,6 +223,8 @@ class Row(Findings):
         control_schedules, control_free: The same arms without the guard.
         coverage: The native graph beside the model's, if that was asked for.
         examples: The files that were saved.
+        lists: Whether some call takes several locks. The guard takes them all or none: deadlocks of
+            a program that takes them one after another are not looked for.
     """
 
     claim: str
@@ -237,6 +240,7 @@ class Row(Findings):
     control_free: FreeResult = field(default_factory=FreeResult)
     coverage: Coverage | None = None
     examples: list[str] = field(default_factory=list)
+    lists: bool = False
 
 
 class FakeDriver:
@@ -282,7 +286,7 @@ class FakeDriver:
         """
         start = time.monotonic()
         claims = strategy.claims
-        row = Row(strategy.name, claim_text(strategy))
+        row = Row(strategy.name, claim_text(strategy), lists=takes_several(strategy.scheme))
         note("schedules")
         self._schedules(row, strategy, start + 0.35 * seconds)
         note("campaign")
@@ -572,7 +576,9 @@ def _show(rows: Sequence[Row], runner: FakeDriver) -> None:
         cells.append(
             [
                 row.strategy, row.claim, row.found, f"{row.scheduled.schedules:,}", share,
-                row.scheduled.deadlocks, f"{row.campaign.events:,}", f"{row.recorded.events:,}",
+                "not looked for" if row.lists and not row.scheduled.deadlocks
+                else row.scheduled.deadlocks,
+                f"{row.campaign.events:,}", f"{row.recorded.events:,}",
                 f"{row.free.operations:,}",
                 sum(row.free.faults.values()), races, sum(row.control_free.faults.values()),
                 row.verdict,
@@ -588,6 +594,11 @@ def _show(rows: Sequence[Row], runner: FakeDriver) -> None:
     click.echo("recorded: events of free threads, each checked to be a step of the model.")
     click.echo("control: faults of the same free run without the guard; races: ThreadSanitizer.")
     for row in rows:
+        if row.lists:
+            click.echo(
+                f"{row.strategy}: the guard takes the locks of a call all or none, so deadlocks of "
+                "a program that takes them one after another are not looked for here: verify prove"
+            )
         if row.coverage is not None:
             click.echo(
                 f"{row.strategy}: {row.coverage} of the model's {row.coverage.model:,} edges at "
@@ -614,6 +625,7 @@ def _row_json(row: Row) -> dict[str, Any]:
         "reasons": row.reasons,
         "found": row.found.split(", ") if row.found != "no fault" else [],
         "schedules": asdict(row.scheduled),
+        "looks_for_lock_order": not row.lists,
         "programs": row.programs,
         "all_programs": row.all_programs,
         "campaign": {
