@@ -72,7 +72,7 @@ def test_what_is_said_of_a_strategy(name: str, engine: EmbeddedEngine) -> None:
         # Dropping an assumption on the driver never helps; a restricted client never harms.
         assert assumption.faults is not None
         assert assumption.decisive is (expect.safe is bool(assumption.faults))
-        if assumption.name in ("handlersTearDown", "sharedEncoders"):
+        if assumption.name in ("handlersTearDown", "sharedEncoders", "createReturns"):
             assert not (expect.safe and assumption.decisive)
         else:
             assert expect.safe or not assumption.decisive
@@ -83,6 +83,7 @@ def test_what_is_said_of_a_strategy(name: str, engine: EmbeddedEngine) -> None:
         ("atomicFreelist", "racyFreelist"),
         ("callersRetain", "noRetain"),
         ("sharedEncoders", "confined"),
+        ("createReturns", "afterCreate"),
     ):
         assert by_name[flag] == told.row.faults[environment]
 

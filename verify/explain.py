@@ -208,10 +208,10 @@ def explain(name: str, spec_path: Path | None, engine: Engine) -> Explanation:
     pairs = overlapping(strategy.scheme, default)
     wanted = strategy.claims
     runs = {
-        "claimed": views.shortest(strategy.scheme, default, wanted.fault, wanted.race)
+        "claimed": views.possible(strategy.scheme, default, wanted.fault, wanted.race)
         if wanted.fault
         else None,
-        "shortest": views.shortest(strategy.scheme, default, None),
+        "shortest": views.possible(strategy.scheme, default, None),
     }
     without = {
         flag: Environment(f"no_{flag}", CONTRARY[flag], **{**default.flags, flag: not value})
@@ -449,7 +449,7 @@ def _chosen(asked: _Asked) -> Trace:
         return asked.trace
     scheme, env, claimed = asked.strategy.scheme, asked.environment, asked.strategy.claims
     if asked.fault is None and env.name == "default" and claimed.fault is not None:
-        run = views.shortest(scheme, env, claimed.fault, claimed.race)
+        run = views.possible(scheme, env, claimed.fault, claimed.race)
         if run is not None:
             return Trace(views.BOUNDS, run.events, run.at)
     found = page.counterexamples(scheme, env)

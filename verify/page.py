@@ -116,7 +116,7 @@ class Page:
 
 
 def counterexamples(scheme: LockScheme, environment: Environment) -> dict[str, Trace]:
-    """A shortest run to each fault, in the smallest instance that has one.
+    """A shortest run to each fault, in the smallest instance that has one, that a program can have.
 
     Args:
         scheme: The locks.
@@ -126,14 +126,14 @@ def counterexamples(scheme: LockScheme, environment: Environment) -> dict[str, T
         By fault, in the order of `verify.spec.FAULTS`.
     """
     found: dict[str, Trace] = {}
-    expected = guess_faults(scheme, environment)  # only to know when to stop looking
-    for bounds in _INSTANCES:
-        if all(fault in found for fault in expected):
-            break
-        for fault, trace in explore(
-            scheme, environment, instances=[bounds]
-        ).counterexamples.items():
-            found.setdefault(fault, trace)
+    # First the runs that a program can have: it uses no encoder before its create has returned.
+    for env in (replace(environment, createReturns=True), environment):
+        expected = guess_faults(scheme, env)  # only to know when to stop looking
+        for bounds in _INSTANCES:
+            if all(fault in found for fault in expected):
+                break
+            for fault, trace in explore(scheme, env, instances=[bounds]).counterexamples.items():
+                found.setdefault(fault, trace)
     return {fault: found[fault] for fault in FAULTS if fault in found}
 
 

@@ -464,7 +464,7 @@ def _explained(project: _Project, engine: Engine, rows: Sequence[Row]) -> tuple[
         row.strategy.name: run
         for row in rows
         if row.safe is False and not row.counterexample
-        if (run := views.shortest(row.strategy.scheme, environment, None)) is not None
+        if (run := views.possible(row.strategy.scheme, environment, None)) is not None
     }
     if not runs:
         return tuple(rows)

@@ -413,8 +413,13 @@ def _step_text(model: Model, state: State, event: Event) -> str:
         return f"{encoder} is released"
     who, call = f"thread {event.t}", _CALL[event.kind]
     impl = state.memory.impl[event.e]
+    early = any(
+        other is not None and (other.kind, other.encoder) == ("create", event.e)
+        for other in state.threads
+    )
     texts = {
-        "dispatch": f"{event.kind} on {encoder} is dispatched: {call}",
+        "dispatch": f"{event.kind} on {encoder} is dispatched"
+        f"{', before its create has returned' if early else ''}: {call}",
         "acquire": f"acquire ({_locks_text(model, event)})",
         "release": f"release: {event.kind} on {encoder} returns",
         "deref": f"{call}: reads _impl = block {impl} again: encodes",
