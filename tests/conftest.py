@@ -45,7 +45,7 @@ def verify() -> type_of_run:
             [sys.executable, "-m", "verify", *map(str, arguments)],
             capture_output=True,
             text=True,
-            timeout=250,
+            timeout=800,
             env={**os.environ, **environment},
         )
 

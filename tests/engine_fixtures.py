@@ -1,21 +1,34 @@
-"""Fixtures of the tests that run Lean: one core library for the whole session."""
+"""Fixtures of the tests that run Lean: core library and development, compiled once for all."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from verify import resources
 from verify.engines.embedded import EmbeddedEngine
 
 
 @pytest.fixture(scope="session")
 def lean_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache directory with the compiled core, not that of the user."""
-    cache = tmp_path_factory.mktemp("lean-cache")
-    EmbeddedEngine(cache=cache).core()
-    return cache
+    """A cache directory with the compiled core and development, not that of the user.
+
+    One worker compiles them for all. Each works on a copy: some tests damage what they find.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    seed = shared / "lean-seed"
+    with FileLock(shared / "lean-seed.lock"):
+        seed.mkdir(mode=0o700, exist_ok=True)
+        engine = EmbeddedEngine(cache=seed)
+        engine.core()
+        engine.build(resources.root(), ["MPSVerify"])  # what fails fails its own tests
+    return Path(shutil.copytree(seed, tmp_path_factory.mktemp("lean-cache"), dirs_exist_ok=True))
 
 
 @pytest.fixture
