@@ -78,6 +78,7 @@ SEARCH: Mapping[str, tuple[Edit, ...]] = {
             "if (kind != CREATE && kind != ENCODE && s.context",
         )
     ),
+    "create_meets_calls": _cpp(("if (y.kind == CREATE || kind == CREATE) return true;", "{}")),
     "complete_never": _cpp(("return job_.tearDown;", "return false;")),
     "complete_always": _cpp(("return job_.tearDown;", "return true;")),
     "home_ignored": _cpp(

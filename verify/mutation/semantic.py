@@ -345,8 +345,22 @@ MUTANTS: tuple[SemanticMutant, ...] = (
         native=_native(
             _SESSION,
             (
-                "return kind == Kind::create || cells_",
-                "return kind == Kind::create || kind == Kind::encode || cells_",
+                "if (kind == Kind::create ? made",
+                "if (kind == Kind::create || kind == Kind::encode ? made",
+            ),
+        ),
+    ),
+    SemanticMutant(
+        "create_meets_calls",
+        "calls begin beside a create, whatever the client waits for",
+        _step("b.encoder = e → env.beside b.kind k = true", "b.encoder = e → True"),
+        lambda table: table.change("dispatch", guard=_without(Atom.UNMADE, Atom.UNUSED)),
+        native=_native(
+            _SESSION,
+            (
+                "if (kind == Kind::create || static_cast<Kind>(w->kind) == Kind::create) "
+                "return false;",
+                "{}",
             ),
         ),
     ),
