@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from verify import resources, toml_file
+from verify import reserved, resources, toml_file
 from verify.errors import VerifyError
 
 FORMAT = 1
@@ -40,23 +40,6 @@ RACE_FAULT = "nullDeref"
 MAX_NAME = 64
 """Names become file names, identifiers and table cells."""
 
-# The words that Lean 4 does not read as an identifier, and the names that it derives for every
-# inductive type (a strategy is a constructor of one).
-_RESERVED = frozenset(
-    """
-    abbrev at attribute axiom break builtin_initialize by calc catch class const_delab continue
-    coinductive declare_syntax_cat decreasing_by def deriving do else elab elab_rules end example
-    exists export extends extern false finally for forall from fun hiding if import in include
-    inductive infix infixl infixr init_quot initialize instance irreducible let local macro
-    macro_rules match meta module mut mutual namespace nofun nomatch noncomputable nonrec notation
-    omit opaque open partial partial_fixpoint postfix prefix private protected public renaming
-    repeat return run_cmd scoped section set_option show sorry structure suffices syntax then
-    termination_by theorem true try unif_hint universe universes unless unsafe using variable
-    variables where while with Prop Sort Type panic unreachable dbg_trace assert
-    below binductionOn brecOn casesOn ctorElim ctorElimType ctorIdx elim inj injEq mk noConfusion
-    noConfusionType ofNat rec recOn sizeOf sizeOf_spec toCtorIdx
-    """.split()
-)
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -275,7 +258,9 @@ def dump(spec: Spec) -> str:
 def is_identifier(name: str) -> bool:
     """Whether the name can go into Lean, C++ and file names as it is."""
     return (
-        len(name) <= MAX_NAME and _IDENTIFIER.fullmatch(name) is not None and name not in _RESERVED
+        len(name) <= MAX_NAME
+        and _IDENTIFIER.fullmatch(name) is not None
+        and name not in reserved.KEYWORDS | reserved.DERIVED
     )
 
 
@@ -316,6 +301,9 @@ def identifier(
             "then "
             f"letters, digits and _, at most {MAX_NAME}, and no word that Lean reserves",
         )
+    if (taken := reserved.why(value, what)) is not None:
+        remedy = f"choose another, for instance {toml_file.show(f'my_{value}')}"
+        source.fail(keys, f"{where}{what} {toml_file.show(value)} {taken}; {remedy}")
     return value
 
 
