@@ -191,7 +191,7 @@ HOLLOW: dict[str, tuple[list[tuple[str, str, str]], str]] = {
                 "\ndef Claims.AGX.unused : Nat := 0\n" + END,
             )
         ],
-        r"Theory\.Proposals: declares MPSVerify\.Claims\.AGX\.unused",
+        r"MPSVerify\.Claims fails: ",
     ),
     "a strategy fewer": (
         [
