@@ -250,6 +250,13 @@ def test_the_kernel_replays_native_runs_everywhere(
 # --- The command ----------------------------------------------------------------------------------
 
 
+def test_nothing_compared_is_undetermined(capsys: pytest.CaptureFixture[str]) -> None:
+    """A safe strategy has no counterexample to follow."""
+    arguments = ["crosscheck", "--strategy", "perEncoder", "--quick", "--runs", "0"]
+    assert cli.run(arguments) == 2
+    assert "UNDETERMINED" in capsys.readouterr().out
+
+
 def test_the_command_says_what_agrees(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["crosscheck", "--strategy", "rwLock", "--quick", "--runs", "0"]
     assert cli.run(arguments) == 0

@@ -76,6 +76,7 @@ def test_teardowns_in_handlers_are_completions(executable: Path, strategy: str) 
     assert found["handlers"] > 100
     assert found["completes"] == found["handlers"] + 2 * found["in_blocks"]
     assert found["live_blocks"] == 0
+    assert found["wrappers"] == 1
 
 
 @pytest.mark.slow

@@ -285,6 +285,16 @@ def test_missing_part_is_shown_as_missing(results: Path, name: str, what: str, s
     assert f"Not recorded: {what}" in command.as_markdown(report)
 
 
+def test_a_comparison_without_vulkan_is_undetermined(results: Path) -> None:
+    def without(data: Data) -> None:
+        data |= {"no_vulkan": "no library", "exit_code": 2}
+        for row in data["strategies"]:
+            row["vulkan"] = None
+
+    change(results, "compare", without)
+    assert made(results).verdict is Verdict.UNDETERMINED
+
+
 def test_an_interval_that_says_nothing_is_no_headline(results: Path) -> None:
     """As a loaded machine gave it: 103.4 % ± 176.9."""
 

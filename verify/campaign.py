@@ -15,7 +15,7 @@ from verify.errors import EngineMissing
 from verify.lockstep import Counterexample, DivergenceError, Lockstep, Memo, describe, shrink
 from verify.native import Outcome, Session, StepResult
 from verify.semantics import Bounds, Event, Model
-from verify.spec import KINDS, Environment, Spec, Strategy
+from verify.spec import KINDS, Environment, LockScheme, Spec, Strategy
 
 SETUPS = ("", "c0|", "c0c1|")
 DEEP = ("c0e0d0,c0e0d0", 4)
@@ -100,6 +100,7 @@ def campaign(
     seed: int,
     seconds: float,
     database: Path | None = None,
+    native_side: LockScheme | None = None,
 ) -> CampaignResult:
     """Run Hypothesis' stateful tests of one strategy against its model.
 
@@ -113,6 +114,7 @@ def campaign(
         seed: The same seed, the same campaign.
         seconds: When to stop.
         database: Hypothesis' example database, a directory that machines can share; None: none.
+        native_side: What the native guard does, if not what the strategy says (a control).
 
     Raises:
         EngineMissing: Hypothesis is not installed.
@@ -142,7 +144,7 @@ def campaign(
         key = (env.name, encoders, blocks)
         if key not in sessions:
             bounds = Bounds(3, encoders, blocks)
-            session = Session(library, strategy.scheme, env, bounds)
+            session = Session(library, native_side or strategy.scheme, env, bounds)
             sessions[key] = session, Model(strategy.scheme, env, bounds), {}
         return sessions[key]
 

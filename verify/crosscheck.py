@@ -330,8 +330,10 @@ class Row:
 
     @property
     def verdict(self) -> Verdict:
-        """AGREES if nothing differed."""
-        return agreement(not self.problems)
+        """AGREES if something was compared and nothing differed."""
+        driven = self.driven is not None and self.driven.steps > 0
+        compared = bool(self.examples.faults or driven or self.replayed)
+        return agreement(False if self.problems else compared or None)
 
 
 def cross_check(

@@ -59,7 +59,7 @@ class Run:
 
 def record(
     executable: Path, strategy: str, env: Environment, runs: int, seed: int,
-    bounds: Bounds = BOUNDS, events: int = EVENTS, seconds: float = 10.0,
+    bounds: Bounds = BOUNDS, events: int = EVENTS, seconds: float = 10.0, guarded: bool = True,
 ) -> list[Run]:  # fmt: skip
     """Record runs of free threads, in a process of their own.
 
@@ -72,13 +72,15 @@ def record(
         bounds: At most 16 encoders and blocks; its maps are not used, the default ones are.
         events: Of each run, at most.
         seconds: So long without any event is a deadlock.
+        guarded: False is the control: no thread takes a lock.
 
     Raises:
         VerifyError: The program failed.
     """
     arguments = {
         "strategy": strategy, "record": events, "runs": runs, "seed": seed, "seconds": seconds,
-        "threads": bounds.threads, "encoders": bounds.encoders, "blocks": bounds.blocks,
+        "guarded": int(guarded), "threads": bounds.threads, "encoders": bounds.encoders,
+        "blocks": bounds.blocks,
         **{flag: int(value) for flag, value in env.flags.items()},
     }  # fmt: skip
     command = [str(executable), *(f"{name}={value}" for name, value in arguments.items())]
@@ -208,7 +210,7 @@ def check_runs(runs: Sequence[Run], strategy: Strategy, env: Environment) -> Rec
     for run in runs:
         result.runs += 1
         result.events += len(run.trace.events)
-        result.overlapping += _overlaps(run.trace.events)
+        result.overlapping += overlaps(run.trace.events)
         result.example = result.example or (env.name, run.trace)
         trouble = run.trouble
         try:
@@ -223,7 +225,8 @@ def check_runs(runs: Sequence[Run], strategy: Strategy, env: Environment) -> Rec
     return result
 
 
-def _overlaps(events: Sequence[Event]) -> bool:
+def overlaps(events: Sequence[Event]) -> bool:
+    """Whether two threads are past their acquires at once."""
     inside: set[int] = set()
     for event in events:
         if event.t is not None and event.event == "acquire":

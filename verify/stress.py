@@ -1,8 +1,7 @@
 """`verify stress`: does the real guard do what was proved about its model?
 
-Five arms per strategy, each with its own oracle.  Schedules and free runs are repeated without
-the guard (the control arm: an oracle that finds nothing there proves nothing); in the recorded
-arm the unsafe strategies are the control.
+Five arms per strategy, each with its own oracle and its own negative control: a fault that is
+planted for it, and that it must report (`verify.controls`).  An arm that does not is no evidence.
 
 * *schedules*: every interleaving of small programs on the real guard and the fake driver, up to a
   bound on preemptions, under the deterministic scheduler;
@@ -34,8 +33,9 @@ from verify import answers, native, options, resources, trace
 from verify import spec as specs
 from verify.campaign import DEEP, CampaignResult, campaign, programs, run_programs
 from verify.children import tied
+from verify.controls import UNGUARDED, campaign_control, recorder_control
 from verify.deadlock import takes_several
-from verify.errors import EngineMissing
+from verify.errors import EngineMissing, VerifyError
 from verify.explore import PackedModel, edges_of
 from verify.files import refuse_overwriting
 from verify.findings import Findings
@@ -52,7 +52,7 @@ from verify.native import Outcome
 from verify.recorded import RecordedResult, check_runs, record
 from verify.render import console, print_json, printable, progress, steps, table
 from verify.semantics import Bounds
-from verify.spec import FAULTS, KINDS, Environment, LockScheme, Spec, Strategy
+from verify.spec import FAULTS, Environment, Spec, Strategy
 from verify.verdict import Verdict, combine
 from verify.vulkan import VulkanDriver
 
@@ -62,11 +62,26 @@ BOUNDS = Bounds(2, 2, 3)
 FREE_OPERATIONS = 42_000
 """The predecessor's figure: what a free-running arm does at least."""
 
+CONTROL_OPERATIONS = 2_000
+"""Of the control under ThreadSanitizer, which ends with the first race."""
+
+MISSED = 3
+"""Sleeps beside a free lock with which a thread gives up; each has lasted a second."""
+
 RECORDED_RUNS = 4
 """Of a batch."""
 
+_COUNTS = (
+    "operations", "skipped", "unexplained", "released", "handlers", "met", "contentions", "waits",
+    "missed",
+)  # fmt: skip
+"""What the program counts."""
+
+_BATCHES = 8
+"""Of recorded runs at most, until two threads have overlapped."""
+
 TSAN_EXIT = 66
-_STAGES = 6
+_STAGES = 7
 """Steps of the progress bar for each strategy, at most."""
 
 _Row = TypeVar("_Row")
@@ -79,6 +94,9 @@ class FreeResult:
     Attributes:
         operations, skipped, unexplained, released, handlers: Counts.
         met: Times that two threads were inside an encoder that both met for the first time.
+        contentions: Times that a thread found its lock held by another.
+        waits: Guarded calls that waited for a completion handler with all locks given back.
+        missed: Sleeps for a lock that nobody ended although the lock was free.
         faults: Per fault, how often.
         races: Data races that the sanitizer reported.
         trouble: A hang, a crash or a failure that the guard reported, in words; empty for none.
@@ -91,6 +109,9 @@ class FreeResult:
     released: int = 0
     handlers: int = 0
     met: int = 0
+    contentions: int = 0
+    waits: int = 0
+    missed: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     races: int = 0
     trouble: str = ""
@@ -100,6 +121,7 @@ class FreeResult:
 def free_run(
     executable: Path, strategy: str, env: Environment, threads: int, operations: int, seed: int,
     guarded: bool = True, seconds: float = 10.0, crash: bool = False, assert_held: bool = False,
+    first_race: bool = False,
 ) -> FreeResult:  # fmt: skip
     """Run free threads in a process of their own: it may crash or hang.
 
@@ -114,6 +136,7 @@ def free_run(
         seconds: So long without any progress is a deadlock.
         crash: A fault is a real SIGSEGV.
         assert_held: Guard-held assertion mode.
+        first_race: End with the first race, and count nothing else.
     """
     # Some choices turn out to be no operation (nothing to retain): ask for more.
     each = operations * 5 // 4 // threads + 1
@@ -124,7 +147,10 @@ def free_run(
     }  # fmt: skip
     limit = 30 * seconds  # the program itself sees when nothing gets on
     command = [str(executable), *(f"{name}={value}" for name, value in arguments.items())]
-    environment = {**os.environ, "TSAN_OPTIONS": f"exitcode={TSAN_EXIT} history_size=4"}
+    sanitizer = f"exitcode={TSAN_EXIT} history_size=4"
+    if first_race:
+        sanitizer += " halt_on_error=1 symbolize=0"
+    environment = {**os.environ, "TSAN_OPTIONS": sanitizer}
     try:
         done = subprocess.run(
             tied(command), capture_output=True, text=True, errors="replace", env=environment,
@@ -138,14 +164,13 @@ def free_run(
     races = done.stderr.count("WARNING: ThreadSanitizer: data race")
     if done.returncode < 0:
         return FreeResult(races=races, trouble=f"crashed with signal {-done.returncode}")
+    if first_race and races:
+        return FreeResult(races=races)
     line = (done.stderr.strip().splitlines() or ["no message"])[-1][:200]
     ended = f"{executable.name} ended with {done.returncode} ({line}) and"
     with answers.taken_from(ended, "see verify doctor"):
         data = answers.loads(done.stdout)
-        counts = {
-            word: answers.get(data, word, int)
-            for word in ("operations", "skipped", "unexplained", "released", "handlers", "met")
-        }
+        counts = {word: answers.get(data, word, int) for word in _COUNTS}
         found = answers.get(data, "faults", dict)
         faults = {fault: answers.get(found, fault, int) for fault in found}
         if strange := set(faults) - set(FAULTS):
@@ -219,6 +244,7 @@ class Row(Findings):
             programs were explored to the end.
         campaign: What Hypothesis' campaign showed.
         recorded: What recorded runs of free threads showed.
+        unrecorded: Why there are no more of them, if the recorder failed.
         free, races: Free threads, without and with ThreadSanitizer.
         control_schedules, control_free: The same arms without the guard.
         coverage: The native graph beside the model's, if that was asked for.
@@ -234,6 +260,7 @@ class Row(Findings):
     all_programs: int = 0
     campaign: CampaignResult = field(default_factory=CampaignResult)
     recorded: RecordedResult = field(default_factory=RecordedResult)
+    unrecorded: str = ""
     free: FreeResult = field(default_factory=FreeResult)
     races: FreeResult | None = None
     control_schedules: int = 0
@@ -275,6 +302,37 @@ class FakeDriver:
         except EngineMissing as error:
             self.no_tsan = str(error)
         self.env = spec.environments["default"]
+        self.patience = 10.0  # seconds without progress that are a deadlock
+        self._blind: list[str] | None = None
+
+    def blind(self) -> list[str]:
+        """What is wrong with the arms themselves, found out once by their controls."""
+        if self._blind is None:
+            found = [
+                campaign_control(self.library, self.spec, self.env, self.seed),
+                recorder_control(self.executable, self.spec, self.env, self.seed),
+                self._races_control(),
+            ]
+            self._blind = [complaint for complaint in found if complaint]
+        return self._blind
+
+    def _races_control(self) -> str:
+        """ThreadSanitizer on threads without the guard."""
+        if self.tsan is None:
+            return ""
+        try:
+            found = free_run(
+                self.tsan, self.spec.strategies[0].name, self.env, self.threads, CONTROL_OPERATIONS,
+                self.seed, guarded=False, first_race=True,
+            )  # fmt: skip
+        except EngineMissing as error:
+            self.tsan, self.no_tsan = None, str(error)
+            return ""
+        except VerifyError as error:
+            return f"ThreadSanitizer's control failed: {error}"
+        if found.trouble:
+            return f"ThreadSanitizer's control failed: {found.trouble}"
+        return "" if found.races else "ThreadSanitizer is blind: threads without locks do not race"
 
     def run(self, strategy: Strategy, seconds: float, note: Callable[[str], None]) -> Row:
         """All arms of one strategy.
@@ -287,8 +345,10 @@ class FakeDriver:
         start = time.monotonic()
         claims = strategy.claims
         row = Row(strategy.name, claim_text(strategy), lists=takes_several(strategy.scheme))
+        note("controls")
+        self.blind()
         note("schedules")
-        self._schedules(row, strategy, start + 0.35 * seconds)
+        self._schedules(row, strategy, time.monotonic() + 0.35 * seconds)
         note("campaign")
         # Only a fault that the claim speaks of ends the campaign; every other one is compared.
         hunted = frozenset(FAULTS if claims.safe else [claims.fault] if claims.fault else FAULTS)
@@ -312,7 +372,10 @@ class FakeDriver:
         self._record(row, strategy, 0.1 * seconds)
         note("free-running threads")
         row.free = self._free(self.executable, strategy, FREE_OPERATIONS)
-        row.control_free = self._free(self.executable, strategy, FREE_OPERATIONS, guarded=False)
+        try:
+            row.control_free = self._free(self.executable, strategy, FREE_OPERATIONS, guarded=False)
+        except VerifyError as error:
+            row.control_free = FreeResult(trouble=str(error))
         if self.tsan is not None:
             note("ThreadSanitizer")
             try:
@@ -332,8 +395,7 @@ class FakeDriver:
             row.scheduled = session.explore(deep, preemptions, seconds=deadline - time.monotonic())
             outcome, row.programs = run_programs(session, names, 2, deadline)
             row.scheduled.add(outcome)
-        unguarded = LockScheme(dict.fromkeys(KINDS, ()), check=False)
-        with native.session(self.library, unguarded, self.env, BOUNDS) as session:
+        with native.session(self.library, UNGUARDED, self.env, BOUNDS) as session:
             control = session.explore(deep, preemptions, seconds=5)
             row.control_schedules = sum(control.faults.values())
 
@@ -344,18 +406,25 @@ class FakeDriver:
         environments = itertools.chain([self.env], itertools.cycle([*others, self.env]))
         result = row.recorded
         for batch, env in enumerate(environments):
-            if result.trouble or (batch > 0 and time.monotonic() > deadline):
+            late = batch > 0 and time.monotonic() > deadline
+            overlap = result.overlapping or not strategy.claims.parallel or batch >= _BATCHES
+            if result.trouble or (late and overlap):
                 return
             seed = self.seed * 1_000_003 + batch * RECORDED_RUNS
-            runs = record(self.executable, strategy.name, env, RECORDED_RUNS, seed)
+            try:
+                runs = record(self.executable, strategy.name, env, RECORDED_RUNS, seed)
+            except VerifyError as error:
+                row.unrecorded = str(error)
+                return
             result.add(check_runs(runs, strategy, env))
 
     def _free(
         self, executable: Path, strategy: Strategy, operations: int, guarded: bool = True
     ) -> FreeResult:
         return free_run(
-            executable, strategy.name, self.env, self.threads, operations, self.seed, guarded
-        )
+            executable, strategy.name, self.env, self.threads, operations, self.seed, guarded,
+            self.patience,
+        )  # fmt: skip
 
     def _judge(self, row: Row, strategy: Strategy) -> None:
         claims = strategy.claims
@@ -379,6 +448,8 @@ class FakeDriver:
             wrong.append(f"{scheduled.unexplained} skipped calls with a live context")
         if free.trouble:
             wrong.append(free.trouble)
+        if free.missed >= MISSED:
+            wrong.append(f"{free.missed} threads slept on beside a free lock: nobody woke them")
         if claims.parallel is False and scheduled.parallel:
             wrong.append("two operations overlapped under the guard")
         if claims.parallel and not scheduled.parallel:
@@ -401,14 +472,40 @@ class FakeDriver:
                 undecided.append(f"no {claims.fault or 'fault'} was found")
             if claims.fault == "encoderOverlap" and races is not None and not races.races:
                 undecided.append("ThreadSanitizer saw no race")
+        undecided += self.blind()
+        undecided += self._nothing_seen(row, strategy)
+        if row.unrecorded:
+            undecided.append(f"the recorder failed: {row.unrecorded}")
         if row.control_schedules == 0:
             undecided.append("the control arm without the guard shows no fault under schedules")
-        if not row.control_free.faults and not row.control_free.trouble:
+        if row.control_free.trouble:
+            undecided.append(f"the control arm of free runs failed: {row.control_free.trouble}")
+        elif not row.control_free.faults:
             undecided.append("the control arm without the guard shows no fault in free runs")
         if free.operations < FREE_OPERATIONS and not free.trouble:
             undecided.append(f"only {free.operations} free-running operations")
         row.found = ", ".join(sorted(found, key=FAULTS.index)) or "no fault"
         row.judge(wrong, undecided)
+
+    def _nothing_seen(self, row: Row, strategy: Strategy) -> list[str]:
+        """Which arms were not put to the test."""
+        free, recorded = row.free, row.recorded
+        shared = strategy.claims.safe and self.env.flags["sharedEncoders"] and not free.trouble
+        handlers = self.env.flags["handlersTearDown"] and not free.trouble
+        found = {
+            "no schedule was run": row.scheduled.schedules == 0,
+            "the campaign checked no event": row.campaign.events == 0,
+            "nothing was recorded": recorded.events == 0 and not recorded.trouble,
+            "no two recorded threads overlapped": bool(strategy.claims.parallel)
+            and not recorded.overlapping
+            and not recorded.trouble,
+            "no free-running thread met another at a lock": shared and free.contentions == 0,
+            "no two clients of the control arm were inside an encoder at once": not (
+                row.control_free.met or row.control_free.trouble
+            ),
+            "no call waited for a handler in free runs": handlers and free.waits == 0,
+        }
+        return [text for text, true in found.items() if true]
 
     def _save(self, row: Row, strategy: Strategy) -> None:
         if self.save_to is None:
@@ -591,6 +688,8 @@ def _show(rows: Sequence[Row], runner: FakeDriver) -> None:
         ],
         cells,
     )  # fmt: skip
+    if not runner.blind():
+        click.echo("each arm has reported the fault that was planted for it.")
     click.echo("recorded: events of free threads, each checked to be a step of the model.")
     click.echo("control: faults of the same free run without the guard; races: ThreadSanitizer.")
     for row in rows:

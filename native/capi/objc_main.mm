@@ -32,7 +32,8 @@ struct Run {
     const Strategy* strategy = nullptr;
 };
 
-std::atomic<std::uint64_t> faults[fake::kFaults], operations{0}, handled{0}, in_blocks{0};
+std::atomic<std::uint64_t> faults[fake::kFaults], operations{0}, handled{0}, in_blocks{0},
+    wrappers{0};  // of one handler at most, as a client's block sees it
 
 class Runner final : public fake::Watch {
   public:
@@ -88,6 +89,9 @@ void end_encoder(objc::Block* self, void*) {
     AGXFakeContext* encoder = reinterpret_cast<Ending*>(self)->encoder;
     if (given(encoder)) {
         in_blocks.fetch_add(1, std::memory_order_relaxed);
+        if (Thread::current().handlers > wrappers.load(std::memory_order_relaxed)) {
+            wrappers.store(Thread::current().handlers, std::memory_order_relaxed);
+        }
         [encoder endEncoding];
     }
     [encoder releaseOnce];
@@ -264,11 +268,12 @@ int main(int argc, char** argv) {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     const Guard* guard = objc::guard();
     const Statistics s = guard == nullptr ? Statistics{} : guard->statistics();
-    std::printf("{\"intercepted\": %zu, \"again\": %zu, \"operations\": %llu, \"handlers\": %llu, "
+    std::printf("{\"wrappers\": %llu, \"intercepted\": %zu, \"again\": %zu, \"operations\": %llu, \"handlers\": %llu, "
                 "\"in_blocks\": %llu, \"live_blocks\": %d, \"completes\": %llu, "
                 "\"skipped\": %llu, \"calls\": %llu, \"nested\": %llu, \"entries\": %llu, "
                 "\"seconds\": %.3f, \"faults\": {",
-                intercepted, again, static_cast<unsigned long long>(operations.load()),
+                static_cast<unsigned long long>(wrappers.load()), intercepted, again,
+                static_cast<unsigned long long>(operations.load()),
                 static_cast<unsigned long long>(handled.load()),
                 static_cast<unsigned long long>(in_blocks.load()), agx_fake_live_blocks(),
                 static_cast<unsigned long long>(s.calls_of[static_cast<int>(Kind::complete)]),

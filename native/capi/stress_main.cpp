@@ -28,6 +28,8 @@ void print(const fake::FreeOutcome& o) {
     number("acquisitions", o.guard.acquisitions);
     number("contentions", o.guard.contentions);
     number("parks", o.guard.parks);
+    number("waits", o.guard.waits);
+    number("missed", o.guard.missed);
     number("nested", o.guard.nested);
     number("entries", o.guard.entries);
     number("allocated", o.guard.allocated);

@@ -12,7 +12,7 @@ constexpr std::uintptr_t kStreamTag = 1;
 constexpr std::uintptr_t kQueueTag = (std::uintptr_t{1} << 63) | 1;
 
 constexpr int kSpins = 64;
-constexpr std::chrono::milliseconds kSlice{50};  // between two looks for a deadlock
+constexpr std::chrono::milliseconds kSlice{50};  // of a sleep for the locks after a wait
 
 void pause() {
 #if defined(__x86_64__)
@@ -164,11 +164,13 @@ void Guard::wait_for(Lock& lock, Mode mode, Thread& thread) {
     const auto start = std::chrono::steady_clock::now();
     bool late = false;
     bool cycle_before = false;
+    bool woken = true;
+    const std::chrono::milliseconds slice{options_.slice_ms};  // between two looks for a deadlock
     while (!lock.try_lock(mode)) {
         thread.counters.parks.add();
-        lock.park(mode, kSlice);
+        woken = lock.park(mode, slice);
         const auto waited = std::chrono::steady_clock::now() - start;
-        if (options_.detect_deadlock && waited > kSlice) {
+        if (options_.detect_deadlock && waited > slice) {
             // Seen twice, a slice apart: owners are read without a lock, and a cycle of threads
             // that are just about to give back is gone by then.
             const bool cycle = in_cycle(thread);
@@ -184,6 +186,7 @@ void Guard::wait_for(Lock& lock, Mode mode, Thread& thread) {
                          options_.lock_timeout_ms);
         }
     }
+    if (!woken) thread.counters.missed.add();
     thread.waits_for.store(nullptr, std::memory_order_release);
 }
 
@@ -299,6 +302,7 @@ Statistics Guard::statistics() const {
         sum.skipped += c.skipped.read();
         sum.waits += c.waits.read();
         sum.timeouts += c.timeouts.read();
+        sum.missed += c.missed.read();
     });
     sum.entries = table_.size();
     sum.allocated = table_.allocated();

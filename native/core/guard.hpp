@@ -20,7 +20,7 @@ namespace mpsverify {
 
 // Sums of the counters of all threads.
 struct Statistics {
-    std::uint64_t calls, acquisitions, contentions, parks, nested, skipped, waits, timeouts;
+    std::uint64_t calls, acquisitions, contentions, parks, nested, skipped, waits, timeouts, missed;
     std::uint64_t entries;    // objects that have a lock now
     std::uint64_t allocated;  // locks ever made: bounded by the most objects alive at once
     std::uint64_t calls_of[kKinds];  // the calls, by kind
@@ -38,6 +38,7 @@ struct Options {
     // Guard-held assertion mode: `require` fails on a call that did not come through the guard.
     bool assert_held = false;
     bool detect_deadlock = true;
+    std::uint32_t slice_ms = 50;  // of a sleep for a lock, which ends earlier if it is given back
     std::uint32_t lock_timeout_ms = 0;  // 0: none; past it a wait is counted and reported once
 };
 

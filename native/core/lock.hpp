@@ -51,7 +51,12 @@ class Lock {
     }
 
     // Parks until the lock was given back or `longest` has passed; the caller tries again then.
-    void park(Mode mode, std::chrono::milliseconds longest);
+    // False: nobody has woken it.
+    bool park(Mode mode, std::chrono::milliseconds longest);
+
+    // Called in the window between the last look at the lock and the sleep; null: nothing.  For a
+    // harness that widens the window, in which a careless waker would be missed.
+    static inline std::atomic<void (*)()> before_sleep{nullptr};
 
     // Forgets every holder.  Only for a scheduler that abandons all threads of a run at once.
     void abandon() noexcept { state_.store(0, std::memory_order_relaxed); }

@@ -51,6 +51,7 @@ struct Counters {
     Counter skipped;       // calls skipped because the context was gone
     Counter waits;         // waits for completion during which all locks were given back
     Counter timeouts;      // waits for a lock that went past the limit
+    Counter missed;        // sleeps that ended by themselves although the lock was free
 };
 
 struct Hold {

@@ -340,7 +340,7 @@ class Compared(Part):
         """REFUTED if two oracles contradict each other."""
         if any(note.startswith("CONFLICT") for note in self.notes):
             return Verdict.REFUTED
-        missing = self.lean is None or self.races is None
+        missing = self.lean is None or self.races is None or self.vulkan is None
         return Verdict.UNDETERMINED if missing else Verdict.AGREES
 
 

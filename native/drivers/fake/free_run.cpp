@@ -16,6 +16,10 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::uint32_t kFresh = 2000;
 
+// Sleeps that nobody ended although the lock was free, before a thread gives up.
+constexpr std::uint64_t kMissed = 3;
+constexpr std::uint32_t kSliceMs = 1000;  // so long that a busy machine does not look like a miss
+
 // An encoder object.  `references` counts those who may send it messages, or says that it was
 // deallocated.  Orderings are what retain and release have: getting a reference orders nothing
 // but the object's making before its use, or a sanitizer would take retain counts for locks.
@@ -62,17 +66,34 @@ struct Object {
     }
 };
 
+constexpr std::size_t kNear = 1024;
+
 // An encoder that every thread meets for the first time at about the same moment: the guard must
 // make one lock for it, not one per thread.
 struct Fresh {
     std::atomic<std::uint32_t> arrived{0};
     std::atomic<std::uint32_t> inside{0};
     std::uint64_t visits = 0;  // plain memory, for the sanitizer
+    char near[kNear];          // addresses, of which some share the object's part of the table
 };
+
+// An address in `near` whose lock comes from where the object's own came from.
+template <class Named>
+const void* neighbour(const Named& object, const void* of) {
+    constexpr std::size_t kShards = 64;
+    const auto part = [](const void* p) {
+        return LockTable::hash(reinterpret_cast<std::uintptr_t>(p)) % kShards;
+    };
+    for (std::size_t i = 0; i + 1 < kNear; i += 2) {
+        if (part(object.near + i) == part(of)) return object.near + i;
+    }
+    return nullptr;
+}
 
 struct Totals {
     std::atomic<std::uint64_t> operations{0}, unexplained{0}, released{0}, handlers{0},
         met{0}, progress{0};  // progress: whatever was finished, to tell slow from stuck
+    std::atomic<bool> given_up{false};
     std::atomic<std::uint64_t> faults[kFaults] = {};
 };
 
@@ -80,7 +101,12 @@ struct Totals {
 struct Handlers {
     std::mutex mutex;
     std::condition_variable changed;
-    std::deque<Object*> due;
+    std::condition_variable done;
+    struct Due {
+        Object* object;
+        bool* seen;  // told when the handler has run; null: nobody waits for it
+    };
+    std::deque<Due> due;
     bool ended = false;
 };
 
@@ -94,8 +120,11 @@ class Runner final : public Watch {
 
     void run_client() {
         Thread::current().stream = number_ % config_.streams;
-        for (std::uint32_t i = 0; i < kFresh; ++i) meet(fresh_[i]);
-        for (std::uint64_t i = 0; i < config_.operations; ++i) {
+        for (std::uint32_t i = 0; i < kFresh && goes_on(); ++i) {
+            meet(fresh_[i]);
+            totals_.progress.fetch_add(1, std::memory_order_relaxed);
+        }
+        for (std::uint64_t i = 0; i < config_.operations && goes_on(); ++i) {
             client_operation();
             totals_.progress.fetch_add(1, std::memory_order_relaxed);
         }
@@ -104,25 +133,68 @@ class Runner final : public Watch {
     void run_handlers() {
         Thread::current().stream = number_ % config_.streams;
         for (;;) {
-            Object* object = nullptr;
+            Handlers::Due next{};
             {
                 std::unique_lock<std::mutex> held(handlers_.mutex);
                 handlers_.changed.wait(held, [&] { return handlers_.ended || !handlers_.due.empty(); });
                 if (handlers_.due.empty()) return;
-                object = handlers_.due.front();
+                next = handlers_.due.front();
                 handlers_.due.pop_front();
             }
-            if (config_.callers_retain && !object->retain()) continue;
-            if (object->given.load(std::memory_order_relaxed)) {
-                totals_.handlers.fetch_add(1, std::memory_order_relaxed);
-                perform(*object, Kind::complete);
+            handle(*next.object);
+            if (next.seen != nullptr) {
+                const std::lock_guard<std::mutex> held(handlers_.mutex);
+                *next.seen = true;
+                handlers_.done.notify_all();
             }
-            if (config_.callers_retain) object->release();
             totals_.progress.fetch_add(1, std::memory_order_relaxed);
         }
     }
 
   private:
+    // False: a thread of this run has slept beside a free lock, which shows enough.
+    bool goes_on() {
+        if (Thread::current().counters.missed.read() - missed_ >= kMissed) {
+            totals_.given_up.store(true, std::memory_order_relaxed);
+        }
+        return !totals_.given_up.load(std::memory_order_relaxed);
+    }
+
+    void handle(Object& object) {
+        if (config_.callers_retain && !object.retain()) return;
+        if (object.given.load(std::memory_order_relaxed)) {
+            totals_.handlers.fetch_add(1, std::memory_order_relaxed);
+            perform(object, Kind::complete);
+        }
+        if (config_.callers_retain) object.release();
+    }
+
+    // As waitUntilCompleted inside a guarded call: a handler of this very encoder must get in,
+    // and afterwards the call goes on under its locks, if there is still something to encode.
+    void wait_for_handler(Object& object) {
+        guard_.unlocked([&] {
+            bool seen = false;
+            std::unique_lock<std::mutex> held(handlers_.mutex);
+            handlers_.due.push_back({&object, &seen});
+            handlers_.changed.notify_one();
+            handlers_.done.wait(held, [&] { return seen; });
+        });
+        if (object.cell.impl != nullptr) body(object, Kind::encode);
+    }
+
+    // The object is deallocated while others wait for its lock, and another object, at another
+    // address, is made or not: whoever waited must notice.
+    void recycle(Fresh& fresh) {
+        const void* other = neighbour(fresh, &fresh);
+        if (other == nullptr) return;
+        const bool taken = draw(2) == 0;  // by the other object; else by whoever asks next
+        { const Guard::Call call(guard_, Kind::create, other); }
+        if (taken) guard_.retire(other);
+        guard_.retire(&fresh);
+        if (!taken) guard_.retire(other);
+        if (taken) const Guard::Call call(guard_, Kind::create, other);
+    }
+
     std::uint32_t draw(std::uint32_t below) { return random_.draw(below); }
 
     void meet(Fresh& fresh) {
@@ -135,8 +207,11 @@ class Runner final : public Watch {
             visit(fresh);
             return;
         }
-        const Guard::Call call(guard_, Kind::create, &fresh);
-        visit(fresh);
+        for (int round = 0; round < 2; ++round) {  // again: not all came when it was recycled
+            const Guard::Call call(guard_, Kind::create, &fresh);
+            visit(fresh);
+            if (draw(4) == 0) recycle(fresh);
+        }
     }
 
     void visit(Fresh& fresh) {
@@ -144,6 +219,7 @@ class Runner final : public Watch {
             totals_.met.fetch_add(1, std::memory_order_relaxed);
         }
         fresh.visits += 1;
+        if (draw(4) == 0) std::this_thread::yield();
         fresh.inside.fetch_sub(1, std::memory_order_relaxed);
     }
 
@@ -162,7 +238,7 @@ class Runner final : public Watch {
             perform(object, Kind::encode);
         } else if (what < 13 && config_.handlers_tear_down) {
             const std::lock_guard<std::mutex> held(handlers_.mutex);
-            if (handlers_.due.size() < 64) handlers_.due.push_back(&object);
+            if (handlers_.due.size() < 64) handlers_.due.push_back({&object, nullptr});
             handlers_.changed.notify_one();
         } else {
             perform(object, Kind::destroy, what == 15);
@@ -197,6 +273,8 @@ class Runner final : public Watch {
         if (kind == Kind::destroy) {
             const Guard::Call nested(guard_, kind, &object.cell);
             body(object, kind);
+        } else if (kind == Kind::encode && config_.handlers_tear_down && draw(64) == 0) {
+            wait_for_handler(object);
         } else {
             body(object, kind);
         }
@@ -273,6 +351,8 @@ class Runner final : public Watch {
     Totals& totals_;
     std::uint32_t number_;
     Random random_;
+    // Counters are of the thread's record, which earlier threads have used.
+    const std::uint64_t missed_ = Thread::current().counters.missed.read();
 };
 
 struct Failure {
@@ -298,6 +378,7 @@ struct World {
         };
         options.user = &world;
         options.assert_held = world.config.assert_held;
+        options.slice_ms = kSliceMs;
         return options;
     }
 
@@ -319,6 +400,10 @@ struct World {
 FreeOutcome free_run(const FreeConfig& config, const Scheme& scheme) {
     auto* world = new World(config, scheme);
     world->running = config.threads + 1;
+    Lock::before_sleep.store([] {
+        thread_local std::uint32_t sleeps = 0;
+        if (++sleeps % 4 == 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
+    });
     std::vector<std::thread> threads;
     const auto start = Clock::now();
     const auto launch = [&](std::uint32_t number, bool client) {

@@ -155,7 +155,9 @@ class Player final : private Watch, private Hooks {
 
     void operation() {
         Cell& cell = stage_.cells[encoder_];
-        if (kind_ == Kind::complete && !stage_.config.handlers_intercepted) {
+        const bool through_guard = stage_.config.guarded &&
+                                   (kind_ != Kind::complete || stage_.config.handlers_intercepted);
+        if (!through_guard) {
             point(Step::acquire);
             taken(Step::acquire, false);
             body(cell);
