@@ -201,7 +201,8 @@ def test_the_reasons_decide_what_can_be_reached() -> None:
     """A fault has an open way exactly if the criterion says that it can be reached."""
     choose = random.Random(5)
     flags = [
-        dict(zip(spec.FLAGS, v, strict=True)) for v in itertools.product((True, False), repeat=5)
+        dict(zip(spec.FLAGS, v, strict=True))
+        for v in itertools.product((True, False), repeat=len(spec.FLAGS))
     ]
     schemes = [s.scheme for s in SHIPPED.strategies] + [random_scheme(choose) for _ in range(150)]
     seen = set()
