@@ -11,7 +11,7 @@ from conftest import STRATEGY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verify import resources, toml_file
+from verify import reserved, resources, toml_file
 from verify import spec as specs
 from verify.errors import VerifyError
 from verify.spec import (
@@ -414,7 +414,13 @@ def test_damaged_specs(tmp_path: Path, data: st.DataObject) -> None:
 
 # --- Round trip -------------------------------------------------------------------------------
 
-names = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,20}", fullmatch=True).filter(specs.is_identifier)
+names = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,20}", fullmatch=True).filter(
+    lambda name: (
+        specs.is_identifier(name)
+        and not reserved.why(name, "strategy name")
+        and not reserved.why(name, "environment name")
+    )
+)
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 requests = st.lists(
     st.builds(Request, st.sampled_from(SCOPES), st.sampled_from(MODES)),
