@@ -21,7 +21,8 @@ def perOp : LockScheme where
   check := true
 
 /-- A shortest run to nullDeref (of a small instance, by exhaustive search; not
-proved to be the shortest). That it is a run is checked here by evaluation: thread 0 shows the fault after the last step. -/
+proved to be the shortest). That it is a run is checked here by evaluation: thread
+0 shows the fault after the last step. -/
 def perOp.trace : List Label := [
   .dispatch ⟨0, .create, 0⟩,
   .acquire 0,
@@ -57,7 +58,8 @@ theorem perOp.reaches_nullDeref : CanReach .default perOp .nullDeref :=
 theorem perOp.is_unsafe : ¬ Safe .default perOp :=
   perOp.reaches_nullDeref.unsafe
 
-/-- perOp lets two threads of some client work at the same time, with no fault there. -/
+/-- perOp lets two threads of some client work at the same time,
+with no fault there. -/
 theorem perOp.parallel : Parallel .default perOp :=
   (parallel_iff_criterion ..).mpr (by decide)
 

@@ -21,7 +21,8 @@ def perStream : LockScheme where
   check := true
 
 /-- A shortest run to nullDeref (of a small instance, by exhaustive search; not
-proved to be the shortest). That it is a run is checked here by evaluation: thread 0 shows the fault after the last step. -/
+proved to be the shortest). That it is a run is checked here by evaluation: thread
+0 shows the fault after the last step. -/
 def perStream.trace : List Label := [
   .dispatch ⟨0, .create, 0⟩,
   .acquire 0,
@@ -57,7 +58,8 @@ theorem perStream.reaches_nullDeref : CanReach .default perStream .nullDeref :=
 theorem perStream.is_unsafe : ¬ Safe .default perStream :=
   perStream.reaches_nullDeref.unsafe
 
-/-- perStream lets two threads of some client work at the same time, with no fault there. -/
+/-- perStream lets two threads of some client work at the same time,
+with no fault there. -/
 theorem perStream.parallel : Parallel .default perStream :=
   (parallel_iff_criterion ..).mpr (by decide)
 

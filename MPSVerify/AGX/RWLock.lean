@@ -21,7 +21,8 @@ def rwLock : LockScheme where
   check := true
 
 /-- A shortest run to encoderOverlap (of a small instance, by exhaustive search; not
-proved to be the shortest). That it is a run is checked here by evaluation: thread 0 shows the fault after the last step. -/
+proved to be the shortest). That it is a run is checked here by evaluation: thread
+0 shows the fault after the last step. -/
 def rwLock.trace : List Label := [
   .dispatch ⟨0, .create, 0⟩,
   .acquire 0,
@@ -50,7 +51,8 @@ theorem rw_lock_insufficient : CanReach .default rwLock .encoderOverlap :=
 theorem rwLock.is_unsafe : ¬ Safe .default rwLock :=
   rw_lock_insufficient.unsafe
 
-/-- rwLock lets two threads of some client work at the same time, with no fault there. -/
+/-- rwLock lets two threads of some client work at the same time,
+with no fault there. -/
 theorem rwLock.parallel : Parallel .default rwLock :=
   (parallel_iff_criterion ..).mpr (by decide)
 

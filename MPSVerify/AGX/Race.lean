@@ -21,7 +21,8 @@ def noSync : LockScheme where
   check := false
 
 /-- A shortest run to nullDeref (of a small instance, by exhaustive search; not
-proved to be the shortest). That it is a run is checked here by evaluation: thread 0 shows the fault after the last step. -/
+proved to be the shortest). That it is a run is checked here by evaluation: thread
+0 shows the fault after the last step. -/
 def noSync.trace : List Label := [
   .dispatch ⟨0, .create, 0⟩,
   .acquire 0,
@@ -57,7 +58,8 @@ theorem noSync.reaches_nullDeref : CanReach .default noSync .nullDeref :=
 theorem noSync.is_unsafe : ¬ Safe .default noSync :=
   noSync.reaches_nullDeref.unsafe
 
-/-- noSync lets two threads of some client work at the same time, with no fault there. -/
+/-- noSync lets two threads of some client work at the same time,
+with no fault there. -/
 theorem noSync.parallel : Parallel .default noSync :=
   (parallel_iff_criterion ..).mpr (by decide)
 
