@@ -12,8 +12,8 @@ namespace MPSVerify
 /-- Everything that the transition system is parametrised by: assumptions, who owns which encoder,
 and the guard. The guard is a *discipline*: a fixed relation on pairs of operations that says which
 must wait for which, and whether `encode` looks for a live context before it uses it. A lock scheme
-is one way to give `blocks` (`Scheme.lean`); the theorems about `Config` hold for every discipline. A
-guard that looks at the state before it lets an operation in is none (`StateGuard.lean`). -/
+is one way to give `blocks` (`Scheme.lean`); the theorems about `Config` hold for every discipline.
+A guard that looks at the state before it lets an operation in is none (`StateGuard.lean`). -/
 structure Config where
   env : Env
   home : Encoder → Thread

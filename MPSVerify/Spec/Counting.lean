@@ -44,7 +44,8 @@ def uncheckedMutex : LockScheme := { uniform .global with check := false }
 /-- The safe schemes under confinement: `complete` exclusive, the other three shared or exclusive,
 all global, all per encoder or all per queue, checked. -/
 def confinedSafe : List LockScheme :=
-  [Scope.global, Scope.encoder, Scope.queue].flatMap fun s => [Mode.exclusive, Mode.shared].flatMap fun c =>
+  [Scope.global, Scope.encoder, Scope.queue].flatMap fun s =>
+  [Mode.exclusive, Mode.shared].flatMap fun c =>
     [Mode.exclusive, Mode.shared].flatMap fun e => [Mode.exclusive, Mode.shared].map fun d =>
       ⟨[⟨s, c⟩], [⟨s, e⟩], [⟨s, d⟩], [⟨s, .exclusive⟩], true⟩
 

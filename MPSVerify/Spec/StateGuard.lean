@@ -4,13 +4,13 @@ import MPSVerify.Spec.Step
 # Guards that look at the state
 
 A discipline (`Config.blocks`) is a fixed relation on pairs of operations. Here a guard may look at
-the whole state before it lets an operation in. What is proved of all disciplines is not about these.
--/
+the whole state before it lets an operation in. What is proved of all disciplines is not about
+these. -/
 
 namespace MPSVerify
 
-/-- `GuardedStep C admits s l s'`: a step of `C`, except that operation `o` may enter in state `s` if
-and only if `admits s o`. The relation `C.blocks` plays no part. -/
+/-- `GuardedStep C admits s l s'`: a step of `C`, except that operation `o` may enter in state `s`
+if and only if `admits s o`. The relation `C.blocks` plays no part. -/
 inductive GuardedStep (C : Config) (admits : State → Op → Prop) : State → Label → State → Prop where
   /-- The guard lets the operation in. -/
   | acquire {s t k e} : s.threads t = some ⟨k, e, .dispatched⟩ → s.alive e = true →

@@ -109,9 +109,9 @@ theorem parallel_classified (s : Strategy) :
   rw [parallel_iff_criterion]
   cases s <;> decide
 
-/-- **In the default environment every guard that checks can lose work**, the safe ones included, and
-no other: between dispatch and acquire another thread can tear the encoder down, and the check then
-skips the call. -/
+/-- **In the default environment every guard that checks can lose work**, the safe ones included,
+and no other: between dispatch and acquire another thread can tear the encoder down, and the check
+then skips the call. -/
 theorem skip_possible (σ : LockScheme) (c : Client) :
     (σ.config .default c).CanSkip ↔ σ.check = true :=
   ⟨fun h => h.1, fun h => skip_possible_iff.mpr

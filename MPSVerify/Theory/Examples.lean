@@ -51,9 +51,9 @@ theorem runs_inhabited : ∃ (C : Config) (s : State) (t u : Thread) (x y : Busy
   let ⟨_, s, t, u, x, y, hr, _, htu, ht, hx, hu, hy⟩ := striped.parallel
   ⟨_, s, t, u, x, y, striped_mutex_sufficient _, rfl, hr, htu, ht, hx, hu, hy⟩
 
-/-- `async_bypass_defeats_every_lock` and `handlers_must_be_awaited` are about something, and neither
-is a case of the other: handlers can wait for nobody while everybody waits for them, and can wait for
-everybody while nobody waits for them. -/
+/-- `async_bypass_defeats_every_lock` and `handlers_must_be_awaited` are about something, and
+neither is a case of the other: handlers can wait for nobody while everybody waits for them, and can
+wait for everybody while nobody waits for them. -/
 theorem bypass_inhabited :
     (∃ C : Config, C.env.handlersTearDown = true ∧
       (∀ held wanted, wanted.kind = .complete → ¬ C.blocks held wanted) ∧

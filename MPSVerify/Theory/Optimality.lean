@@ -84,9 +84,9 @@ theorem safe_iff_permits_subset (hd : C.env = .default) (hc : C.check = true) :
       exact (per_encoder_permits_iff.mp hp).2 he
     exact ⟨no htu rfl ha hb, no (fun h => htu h.symm) rfl hb ha⟩
 
-/-- **perEncoder is maximal**: two operations that can be past their acquires together under some safe
-discipline, in whatever environment, can be so under perEncoder in the default one. (The predecessor
-proved that one finer lock, per operation, is unsafe.) -/
+/-- **perEncoder is maximal**: two operations that can be past their acquires together under some
+safe discipline, in whatever environment, can be so under perEncoder in the default one. (The
+predecessor proved that one finer lock, per operation, is unsafe.) -/
 theorem per_encoder_is_maximal (hs : C.Safe) (h : C.Permits a b) :
     (perEncoder.config .default c).Permits a b :=
   per_encoder_permits_iff.mpr ⟨(Config.permits_iff.mp h).1,

@@ -12,9 +12,9 @@ namespace MPSVerify
 open AGX
 
 /-- **A guard that looks at the state can be safe and permit more than perEncoder**: create enters
-beside encode where there is a context. No fault can be reached; whatever perEncoder can reach can be
-reached; and so can a state that perEncoder cannot reach. So what is said of all disciplines is not
-said of all guards. -/
+beside encode where there is a context. No fault can be reached; whatever perEncoder can reach can
+be reached; and so can a state that perEncoder cannot reach. So what is said of all disciplines is
+not said of all guards. -/
 theorem state_guard_permits_more (c : Client) :
     (∀ s f, GuardedReachable (perEncoder.config .default c) createBesideEncode s →
       ¬ Faulty (perEncoder.config .default c) f s) ∧
@@ -38,7 +38,8 @@ theorem state_guard_permits_more (c : Client) :
         have hx : perEncoder.excludesOnEncoder .default k' k = true := by
           cases k <;> cases k' <;> decide
         exact LockScheme.blocks_of_excludesOnEncoder hx
-      | dispatch hi ha hl hd => exact .other (.dispatch hi ha hl hd) (fun _ h => Label.noConfusion h)
+      | dispatch hi ha hl hd =>
+        exact .other (.dispatch hi ha hl hd) (fun _ h => Label.noConfusion h)
       | body ht hb => exact .other (.body ht hb) (fun _ h => Label.noConfusion h)
       | release ht => exact .other (.release ht) (fun _ h => Label.noConfusion h)
       | drop ha hd => exact .other (.drop ha hd) (fun _ h => Label.noConfusion h)

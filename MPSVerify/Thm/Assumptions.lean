@@ -51,7 +51,8 @@ theorem handlers_must_be_awaited (ht : C.env.handlersTearDown = true)
   handler_race ht fun _ _ _ h => Or.inr (hb _ _ h)
 
 /-- **Confinement suffices**: if each encoder is used by one thread only and handlers tear nothing
-down, no lock is needed, nor a liveness check, as long as callers retain and the freelist is atomic. (What MLX ships; the predecessor did not say why.) -/
+down, no lock is needed, nor a liveness check, as long as callers retain and the freelist is atomic.
+(What MLX ships; the predecessor did not say why.) -/
 theorem confinement_suffices (hs : C.env.sharedEncoders = false)
     (hh : C.env.handlersTearDown = false) (hr : C.env.callersRetain = true)
     (hf : C.env.atomicFreelist = true) : C.Safe := by

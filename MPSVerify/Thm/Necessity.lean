@@ -245,8 +245,8 @@ theorem Config.Safe.criterion (h : C.Safe) : C.Criterion := by
         (fun h' => htu h'.symm)
       exact no _ (racy_create_fault htu hf he (r2.enter htu (Or.inl hn)) rfl rfl (b := 0) rfl)
 
-/-- **Safe if and only if the criterion holds**, for every discipline in the sense of `Config`, every
-environment and any number of threads, encoders and blocks. -/
+/-- **Safe if and only if the criterion holds**, for every discipline in the sense of `Config`,
+every environment and any number of threads, encoders and blocks. -/
 theorem Config.safe_iff_criterion : C.Safe ↔ C.Criterion :=
   ⟨Config.Safe.criterion, Config.Criterion.safe⟩
 

@@ -128,8 +128,8 @@ theorem safe_schemes_distinct :
     [globalMutex, perEncoder, striped, rwLock, perEncoderRW, readerWriter .queue].Pairwise
       (· ≠ ·) := pairwise_of_distinct (by decide +kernel)
 
-/-- **Twenty-four schemes are safe under confinement** (`exactly_twenty_four_safe_confined`): so many
-are in the list, all different, and each is one of those that are counted. -/
+/-- **Twenty-four schemes are safe under confinement** (`exactly_twenty_four_safe_confined`): so
+many are in the list, all different, and each is one of those that are counted. -/
 theorem confinedSafe_counted : confinedSafe.length = 24 ∧ confinedSafe.Pairwise (· ≠ ·) ∧
     ∀ σ ∈ confinedSafe, σ.Single := by
   refine ⟨rfl, pairwise_of_distinct (by decide +kernel), ?_⟩

@@ -4,8 +4,8 @@ import MPSVerify.Theory.Optimality
 /-!
 # The guard that lets `create` in beside `encode` is safe
 
-The calls of `create` that have nothing to do are hidden: what is left of a run under this guard is a
-run under perEncoder.
+The calls of `create` that have nothing to do are hidden: what is left of a run under this guard is
+a run under perEncoder.
 -/
 
 namespace MPSVerify
