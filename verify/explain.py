@@ -87,7 +87,10 @@ class Assumption:
 
 @dataclass(frozen=True)
 class Run:
-    """A shortest run to a fault that Lean has accepted, with its steps in English."""
+    """A run to a fault that Lean has accepted, with its steps in English.
+
+    It is as `verify.views.possible` finds it: no theorem says that none is shorter.
+    """
 
     fault: str
     steps: tuple[str, ...]
@@ -107,8 +110,8 @@ class Explanation:
         module: The Lean module with the main theorem.
         overlaps: The pairs of kinds that two threads can be in at once on one encoder, in the
             order of `verify.spec.KINDS`; None where Lean did not confirm them.
-        claimed: The shortest run to the fault that the spec claims, if it claims one.
-        shortest: The shortest run to any fault.
+        claimed: A shortest run that was found to the fault that the spec claims, if it claims one.
+        shortest: A shortest run that was found to any fault.
         assumptions: One for each Boolean of an environment.
         problems: What was found here and not confirmed by Lean.
         verdict: That on the strategy's claims; an error if something was not confirmed.

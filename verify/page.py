@@ -237,7 +237,7 @@ def ways(scheme: LockScheme, environment: Environment) -> dict[str, list[tuple[s
         ],
         "doubleFree": [
             (
-                "a teardown during another teardown, or during an encode, on the same encoder",
+                "a teardown during another teardown on the same encoder",
                 any(map(torn, ("destroy", "complete"))),
             ),
             steal,

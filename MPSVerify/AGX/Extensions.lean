@@ -22,8 +22,9 @@ def perEncoderUnchecked : LockScheme where
   complete := [⟨.encoder, .exclusive⟩]
   check := false
 
-/-- A shortest run to nullDeref (of a small instance, by exhaustive search; not
-proved to be the shortest). That it is a run is checked here by evaluation: thread
+/-- A run to nullDeref, found by exhaustive search of a small instance: a
+shortest of those that use no encoder before its create has returned or, if there is none, of all;
+not proved to be the shortest. That it is a run is checked here by evaluation: thread
 0 shows the fault after the last step. -/
 def perEncoderUnchecked.trace : List Label := [
   .dispatch ⟨0, .create, 0⟩,
@@ -55,8 +56,8 @@ theorem per_encoder_unchecked_insufficient : CanReach .default perEncoderUncheck
 theorem perEncoderUnchecked.is_unsafe : ¬ Safe .default perEncoderUnchecked :=
   per_encoder_unchecked_insufficient.unsafe
 
-/-- perEncoderUnchecked lets two threads of some client work at the same time,
-with no fault there. -/
+/-- perEncoderUnchecked lets two threads of some client work
+at the same time, with no fault there. -/
 theorem perEncoderUnchecked.parallel : Parallel .default perEncoderUnchecked :=
   (parallel_iff_criterion ..).mpr (by decide)
 
@@ -68,8 +69,9 @@ def perEncoderRW : LockScheme where
   complete := [⟨.encoder, .exclusive⟩]
   check := true
 
-/-- A shortest run to encoderOverlap (of a small instance, by exhaustive search; not
-proved to be the shortest). That it is a run is checked here by evaluation: thread
+/-- A run to encoderOverlap, found by exhaustive search of a small instance: a
+shortest of those that use no encoder before its create has returned or, if there is none, of all;
+not proved to be the shortest. That it is a run is checked here by evaluation: thread
 0 shows the fault after the last step. -/
 def perEncoderRW.trace : List Label := [
   .dispatch ⟨0, .create, 0⟩,
@@ -99,8 +101,8 @@ theorem per_encoder_rw_lock_insufficient : CanReach .default perEncoderRW .encod
 theorem perEncoderRW.is_unsafe : ¬ Safe .default perEncoderRW :=
   per_encoder_rw_lock_insufficient.unsafe
 
-/-- perEncoderRW lets two threads of some client work at the same time,
-with no fault there. -/
+/-- perEncoderRW lets two threads of some client work
+at the same time, with no fault there. -/
 theorem perEncoderRW.parallel : Parallel .default perEncoderRW :=
   (parallel_iff_criterion ..).mpr (by decide)
 
@@ -117,8 +119,8 @@ streams. -/
 theorem striped_mutex_sufficient : Safe .default striped :=
   (safe_iff_criterion ..).mpr (by decide)
 
-/-- striped lets two threads of some client work at the same time,
-with no fault there. -/
+/-- striped lets two threads of some client work
+at the same time, with no fault there. -/
 theorem striped.parallel : Parallel .default striped :=
   (parallel_iff_criterion ..).mpr (by decide)
 

@@ -25,7 +25,8 @@ streams. -/
 theorem mutex_prevents_race : Safe .default globalMutex :=
   (safe_iff_criterion ..).mpr (by decide)
 
-/-- globalMutex lets only one thread work at a time. -/
+/-- globalMutex lets no two threads of any client work
+at the same time, with no fault there. -/
 theorem globalMutex.parallel : ¬ Parallel .default globalMutex :=
   fun h => absurd ((parallel_iff_criterion ..).mp h) (by decide)
 

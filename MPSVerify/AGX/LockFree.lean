@@ -22,8 +22,9 @@ def lockFree : LockScheme where
   complete := []
   check := true
 
-/-- A shortest run to nullDeref (of a small instance, by exhaustive search; not
-proved to be the shortest). That it is a run is checked here by evaluation: thread
+/-- A run to nullDeref, found by exhaustive search of a small instance: a
+shortest of those that use no encoder before its create has returned or, if there is none, of all;
+not proved to be the shortest. That it is a run is checked here by evaluation: thread
 0 shows the fault after the last step. -/
 def lockFree.trace : List Label := [
   .dispatch ⟨0, .create, 0⟩,
@@ -60,8 +61,8 @@ theorem lockFree.reaches_nullDeref : CanReach .default lockFree .nullDeref :=
 theorem lockFree.is_unsafe : ¬ Safe .default lockFree :=
   lockFree.reaches_nullDeref.unsafe
 
-/-- lockFree lets two threads of some client work at the same time,
-with no fault there. -/
+/-- lockFree lets two threads of some client work
+at the same time, with no fault there. -/
 theorem lockFree.parallel : Parallel .default lockFree :=
   (parallel_iff_criterion ..).mpr (by decide)
 

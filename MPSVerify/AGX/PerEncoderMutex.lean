@@ -25,8 +25,8 @@ streams. -/
 theorem per_encoder_mutex_sufficient : Safe .default perEncoder :=
   (safe_iff_criterion ..).mpr (by decide)
 
-/-- perEncoder lets two threads of some client work at the same time,
-with no fault there. -/
+/-- perEncoder lets two threads of some client work
+at the same time, with no fault there. -/
 theorem per_encoder_mutex_parallel : Parallel .default perEncoder :=
   (parallel_iff_criterion ..).mpr (by decide)
 

@@ -20,8 +20,9 @@ def perOp : LockScheme where
   complete := [⟨.operation, .exclusive⟩]
   check := true
 
-/-- A shortest run to nullDeref (of a small instance, by exhaustive search; not
-proved to be the shortest). That it is a run is checked here by evaluation: thread
+/-- A run to nullDeref, found by exhaustive search of a small instance: a
+shortest of those that use no encoder before its create has returned or, if there is none, of all;
+not proved to be the shortest. That it is a run is checked here by evaluation: thread
 0 shows the fault after the last step. -/
 def perOp.trace : List Label := [
   .dispatch ⟨0, .create, 0⟩,
@@ -58,8 +59,8 @@ theorem perOp.reaches_nullDeref : CanReach .default perOp .nullDeref :=
 theorem perOp.is_unsafe : ¬ Safe .default perOp :=
   perOp.reaches_nullDeref.unsafe
 
-/-- perOp lets two threads of some client work at the same time,
-with no fault there. -/
+/-- perOp lets two threads of some client work
+at the same time, with no fault there. -/
 theorem perOp.parallel : Parallel .default perOp :=
   (parallel_iff_criterion ..).mpr (by decide)
 

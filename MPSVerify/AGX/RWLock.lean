@@ -20,8 +20,9 @@ def rwLock : LockScheme where
   complete := [⟨.global, .exclusive⟩]
   check := true
 
-/-- A shortest run to encoderOverlap (of a small instance, by exhaustive search; not
-proved to be the shortest). That it is a run is checked here by evaluation: thread
+/-- A run to encoderOverlap, found by exhaustive search of a small instance: a
+shortest of those that use no encoder before its create has returned or, if there is none, of all;
+not proved to be the shortest. That it is a run is checked here by evaluation: thread
 0 shows the fault after the last step. -/
 def rwLock.trace : List Label := [
   .dispatch ⟨0, .create, 0⟩,
@@ -51,8 +52,8 @@ theorem rw_lock_insufficient : CanReach .default rwLock .encoderOverlap :=
 theorem rwLock.is_unsafe : ¬ Safe .default rwLock :=
   rw_lock_insufficient.unsafe
 
-/-- rwLock lets two threads of some client work at the same time,
-with no fault there. -/
+/-- rwLock lets two threads of some client work
+at the same time, with no fault there. -/
 theorem rwLock.parallel : Parallel .default rwLock :=
   (parallel_iff_criterion ..).mpr (by decide)
 

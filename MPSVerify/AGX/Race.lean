@@ -20,8 +20,9 @@ def noSync : LockScheme where
   complete := []
   check := false
 
-/-- A shortest run to nullDeref (of a small instance, by exhaustive search; not
-proved to be the shortest). That it is a run is checked here by evaluation: thread
+/-- A run to nullDeref, found by exhaustive search of a small instance: a
+shortest of those that use no encoder before its create has returned or, if there is none, of all;
+not proved to be the shortest. That it is a run is checked here by evaluation: thread
 0 shows the fault after the last step. -/
 def noSync.trace : List Label := [
   .dispatch ⟨0, .create, 0⟩,
@@ -58,8 +59,8 @@ theorem noSync.reaches_nullDeref : CanReach .default noSync .nullDeref :=
 theorem noSync.is_unsafe : ¬ Safe .default noSync :=
   noSync.reaches_nullDeref.unsafe
 
-/-- noSync lets two threads of some client work at the same time,
-with no fault there. -/
+/-- noSync lets two threads of some client work
+at the same time, with no fault there. -/
 theorem noSync.parallel : Parallel .default noSync :=
   (parallel_iff_criterion ..).mpr (by decide)
 

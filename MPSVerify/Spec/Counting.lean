@@ -41,8 +41,8 @@ def replaced (k : Kind) (rs : List Request) : LockScheme :=
 /-- globalMutex without its liveness check. -/
 def uncheckedMutex : LockScheme := { uniform .global with check := false }
 
-/-- The safe schemes under confinement: `complete` exclusive, the other three shared or exclusive,
-all global, all per encoder or all per queue, checked. -/
+/-- Those of them that are safe under confinement: `complete` exclusive, the other three shared or
+exclusive, all global, all per encoder or all per queue, checked. -/
 def confinedSafe : List LockScheme :=
   [Scope.global, Scope.encoder, Scope.queue].flatMap fun s =>
   [Mode.exclusive, Mode.shared].flatMap fun c =>

@@ -3,8 +3,9 @@ import MPSVerify.Spec.Scheme
 /-!
 # The criteria, as programs
 
-Each is computable: `Safe`, `Parallel` and so on speak about all clients and all reachable states,
-these functions look at a table of four rows. `Thm/Criterion.lean` proves that they agree.
+Each is computable: `Safe`, `Parallel` and so on speak about clients and reachable states without
+end, these functions look at a table of four rows. `Criterion.lean`, `Parallel.lean` and
+`Faults.lean` in `Thm` prove that they agree.
 -/
 
 namespace MPSVerify
@@ -17,7 +18,7 @@ def Env.happens (env : Env) : Kind → Bool
   | .complete => env.handlersTearDown
   | _ => true
 
-/-- Can operations of these kinds, by different threads, be under way on one encoder? Under
+/-- Can operations of these kinds, by different threads, be under way on one encoder at once? Under
 confinement only if one of them is a completion handler's; under `createReturns` no create. -/
 def Env.meet (env : Env) (k k' : Kind) : Bool :=
   env.happens k && env.happens k' &&
@@ -60,7 +61,7 @@ def criterion (env : Env) (σ : LockScheme) : Bool :=
     (allKinds.all fun k => allKinds.all fun k' => !σ.overlaps env k k') &&
     (env.atomicFreelist || σ.excludesAnywhere env .create .create)
 
-/-- Two operations, on different encoders if need be, do not exclude each other. -/
+/-- Operations of some two kinds that happen do not exclude each other everywhere. -/
 def parallelCriterion (env : Env) (σ : LockScheme) : Bool :=
   allKinds.any fun k => allKinds.any fun k' =>
     env.happens k && env.happens k' && !σ.excludesAnywhere env k k'

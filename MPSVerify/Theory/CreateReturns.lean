@@ -8,7 +8,8 @@ import MPSVerify.Thm.Faults
 
 Under `createReturns` nobody uses an encoder before its create has returned, and an encoder is made
 once. Then a create meets nobody on its encoder: it needs no lock on an atomic freelist, and three
-of the eight faults cannot happen to any scheme. What is left is between encoding and teardown.
+of the eight faults cannot happen to any scheme. What is left is among encoding and teardown, and
+messages to dead objects.
 -/
 
 namespace MPSVerify
@@ -21,8 +22,8 @@ theorem nothing_beside_create (h : C.env.createReturns = true) (hr : Reachable C
     (hu : s.threads u = some x) : x.encoder ≠ e :=
   fun he => Env.not_createReturns (hr.disciplined.beside t u _ x htu ht hu he.symm) h
 
-/-- **A run under `createReturns` is a run without it**: whatever can be reached there can be
-reached by the general client too. So what is safe in general is safe there. -/
+/-- **What can be reached under `createReturns` can be reached without it**, by the general client.
+So what is safe in general is safe there: what is a fault does not depend on the client. -/
 theorem create_returns_asks_more (h : Reachable (σ.config env c) s) :
     Reachable (σ.config env.general c) s := by
   induction h with
@@ -100,8 +101,8 @@ theorem create_needs_no_lock_only_there :
       ¬ Safe .default (AGX.perEncoder.withCreate []) :=
   ⟨by decide, by decide⟩
 
-/-- `create_needs_no_lock` is about something: with no lock on create, two such clients make an
-encoder, encode on it and end it, at the same time; everything comes back. -/
+/-- `create_needs_no_lock` is about something: with no lock on create, two threads of such a
+client each make an encoder, encode on it and end it, at the same time; everything comes back. -/
 theorem create_returns_complete_run :
     endsCleanIn .afterCreate (AGX.perEncoder.withCreate []) parallelRun = true := by
   decide +kernel

@@ -37,14 +37,15 @@ theorem global_mutex_complete_run : endsClean globalMutex (life 0 0 0 ++ life 1 
 /-- perEncoder encodes in parallel: `Parallel` is not witnessed by creates alone. -/
 theorem per_encoder_encodes_in_parallel : EncodesInParallel .default perEncoder := by decide
 
-/-- `per_encoder_is_maximal` is about something: perEncoder is safe and permits two encodes. -/
+/-- `per_encoder_is_maximal` is about something: some safe discipline permits something (in the
+proof: perEncoder, two encodes). -/
 theorem maximality_inhabited : ∃ C : Config, C.Safe ∧ ∃ a b, C.Permits a b :=
   ⟨perEncoder.config .default .distinct, per_encoder_mutex_sufficient _,
     ⟨0, .encode, 0⟩, ⟨1, .encode, 1⟩,
     per_encoder_permits_iff.mpr ⟨Nat.zero_ne_one, Nat.zero_ne_one⟩⟩
 
-/-- `per_encoder_runs_all` is about something: striped is safe, not perEncoder, and reaches a state
-with two threads past their acquires. -/
+/-- `per_encoder_runs_all` is about something: some safe discipline (in the proof: striped) reaches
+a state with two threads past their acquires. -/
 theorem runs_inhabited : ∃ (C : Config) (s : State) (t u : Thread) (x y : Busy), C.Safe ∧
     C.env.atomicFreelist = true ∧ Reachable C s ∧ t ≠ u ∧ s.threads t = some x ∧ x.holds ∧
     s.threads u = some y ∧ y.holds :=
@@ -52,8 +53,8 @@ theorem runs_inhabited : ∃ (C : Config) (s : State) (t u : Thread) (x y : Busy
   ⟨_, s, t, u, x, y, striped_mutex_sufficient _, rfl, hr, htu, ht, hx, hu, hy⟩
 
 /-- `async_bypass_defeats_every_lock` and `handlers_must_be_awaited` are about something, and
-neither is a case of the other: handlers can wait for nobody while everybody waits for them, and can
-wait for everybody while nobody waits for them. -/
+neither is a case of the other: handlers can wait for nobody while all other operations wait for
+them, and can wait for all others while nobody waits for them. -/
 theorem bypass_inhabited :
     (∃ C : Config, C.env.handlersTearDown = true ∧
       (∀ held wanted, wanted.kind = .complete → ¬ C.blocks held wanted) ∧
@@ -70,8 +71,8 @@ theorem bypass_inhabited :
 theorem late_inhabited : (noLocks .default).check = false ∧ (noLocks .default).CanComeLate :=
   ⟨rfl, late_iff.mpr ⟨0, 1, 0, .destroy, Nat.zero_ne_one, rfl, Or.inl rfl, Or.inl rfl⟩⟩
 
-/-- `one_thread_is_safe` is about something: alone and without any lock, a thread makes an encoder
-and can encode on it. -/
+/-- `one_thread_is_safe` is about something: alone and without any lock, a thread can make an
+encoder, initialise its context and be idle again. -/
 theorem one_thread_inhabited : ∃ s b, ReachableBy (noLocks .default) 0 s ∧
     s.threads 0 = none ∧ s.mem.impl 0 = some b ∧ s.mem.ready b = true := by
   have r1 := (ReachableBy.initial (C := noLocks .default) (t := 0)).step

@@ -4,8 +4,9 @@ import MPSVerify.Thm.RestrictedClients.Runs
 /-!
 # Finer locks for restricted clients
 
-The criterion for clients that keep some pairs of operations apart by themselves: those pairs need
-no exclusion, and all the others do. Exact for guards that check for liveness, in every environment.
+The criterion for clients that keep some pairs of operations apart by themselves: on one encoder
+those pairs need no exclusion, and all others that can meet there do. Exact for guards that check
+for liveness, in every environment.
 -/
 
 namespace MPSVerify
@@ -169,8 +170,9 @@ theorem no_retain_fault_with (h : C.env.callersRetain = false) : C.FaultyWith me
   exact ⟨_, _, r2, .dead (duo_left (m := State.initial.mem))
     (show update (fun _ => true) 0 false 0 = false from update_same ..)⟩
 
-/-- **Exactly the operations that the client lets meet need exclusion**: a guard that checks for
-liveness is safe for all clients that keep their promise if and only if the criterion holds. -/
+/-- **On one encoder exactly the operations that the client lets meet need exclusion**: a guard that
+checks for liveness is safe for all clients that keep their promise if and only if the criterion
+holds. -/
 theorem safe_with_iff_criterion (hsym : ∀ k k', meets k k' = meets k' k) (hc : σ.check = true) :
     SafeWith env meets σ ↔ criterionWith env meets σ = true := by
   simp only [criterionWith, Bool.and_eq_true, Bool.or_eq_true, Bool.not_eq_true', List.all_eq_true]

@@ -4,7 +4,7 @@ import MPSVerify.Theory.StateGuard.Hidden
 # Where optimality ends: a guard that looks at the state can permit more
 
 `per_encoder_is_optimal` is about disciplines, fixed relations on pairs of operations. This is a
-guard that is none: it is safe, does all that perEncoder does, and more.
+guard that is none: it is safe, reaches all states that perEncoder reaches, and others.
 -/
 
 namespace MPSVerify

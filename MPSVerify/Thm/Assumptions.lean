@@ -13,9 +13,9 @@ namespace MPSVerify
 
 variable {C : Config} {s : State}
 
-/-- **The dispatch window defeats every lock**: if callers do not own a reference, a message can
-reach a dead object, whoever waits for whom. (The predecessor blamed these crashes on the
-locks.) -/
+/-- **The dispatch window defeats every lock**: if callers do not own a reference, no discipline is
+safe, for a message can reach a dead object (`noRetain_fault`). (The predecessor blamed these
+crashes on the locks.) -/
 theorem dispatch_window_defeats_every_lock (h : C.env.callersRetain = false) : ¬ C.Safe :=
   fun hs => by
     have := hs.criterion.retain

@@ -2,14 +2,14 @@ import MPSVerify.Thm.Deadlock.Exact
 import MPSVerify.Thm.Deadlock.Progress
 
 /-!
-# Several locks per call: deadlock-free if and only if the locks can be ordered
+# Several locks per call: deadlocks, and the order of the locks
 
-For any number of locks per call, in every environment: locks that can be ordered do not deadlock.
-The converse holds for at most two locks per call when encoders are shared and may be used before
-their create has returned. With three and more, a
-cycle is a deadlock unless a lock that two of its calls took before (a *gate*) keeps them apart:
-`deadlock_of_cycle` is about a given cycle, `deadlock_free_of_gate` about the global lock as a gate.
-The converse is about locks that let a reader pass a waiting writer.
+For any number of locks per call, in every environment: locks that can be ordered under their policy
+do not deadlock. The converse holds for at most two locks per call when encoders are shared and may
+be used before their create has returned. With three and more, a cycle is a deadlock unless a lock
+that two of its calls took before (a *gate*) keeps them apart: `deadlock_of_cycle` is about a given
+cycle, `deadlock_free_of_gate` about the global lock as a gate. The converse is about locks that let
+a reader pass a waiting writer.
 -/
 
 namespace MPSVerify
@@ -17,7 +17,8 @@ namespace MPSVerify
 variable {p : LockPolicy} {σ : LockScheme} {env : Env} {c : Client} {s s' : SeqState}
 
 /-- **Deadlock-free if and only if the locks can be ordered**, for at most two locks per call, taken
-one after the other, readers that pass waiting writers, and any number of threads. -/
+one after the other, readers that pass waiting writers, encoders that are shared and may be used
+before their create has returned, and any number of threads. -/
 theorem deadlock_free_iff_orderable (hs : env.sharedEncoders = true)
     (hcr : env.createReturns = false) (h2 : σ.atMostTwo env = true) :
     DeadlockFree .readersPass env σ ↔ orderable .readersPass env σ = true := by
@@ -121,7 +122,7 @@ theorem deadlock_free_of_rank (rank : Lock → Nat)
     (h : ∀ k, env.happens k = true → Ascending rank k (σ.requestsIn env k)) :
     DeadlockFree p env σ := deadlock_free_of_orderable (orderable_of_rank rank h)
 
-/-- **One lock per call never deadlocks**, in any environment, whatever the policy. -/
+/-- **At most one lock per call never deadlocks**, in any environment, whatever the policy. -/
 theorem single_lock_deadlock_free (h : ∀ k, (σ.requestsIn env k).length ≤ 1) :
     DeadlockFree p env σ := by
   refine deadlock_free_of_rank (fun _ => 0) (fun k _ => ?_)
@@ -142,9 +143,9 @@ theorem Takes.not_clash {k : Kind} {r : Request} {rs : List Request} :
   | _ :: a, h, ht, q, hq =>
     Takes.not_clash (a := a) ht.2 q (by rw [List.append_assoc]; exact hq)
 
-/-- **A gate lock**: if every call takes the global lock first, exclusively, and no call asks for a
-lock twice, there is no deadlock, in whatever order the other locks are taken (with readers that
-pass waiting writers). -/
+/-- **A gate lock**: if every call that takes a lock takes the global one first, exclusively, and
+none has to wait for itself, there is no deadlock, in whatever order the other locks are taken (with
+readers that pass waiting writers). -/
 theorem deadlock_free_of_gate
     (hg : ∀ k, σ.requestsIn env k = [] ∨ ∃ rs, σ.requestsIn env k = ⟨.global, .exclusive⟩ :: rs)
     (ht : ∀ k, Takes k [] (σ.requestsIn env k)) : DeadlockFree .readersPass env σ := by

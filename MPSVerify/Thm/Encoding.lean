@@ -9,8 +9,8 @@ namespace MPSVerify
 
 variable {env : Env} {σ : LockScheme}
 
-/-- **Encoding is parallel if and only if** encodes on different encoders do not exclude each
-other. -/
+/-- **Encoding is parallel**, for some client, **if and only if** it is not so that any two encodes
+exclude each other, whatever the client. -/
 theorem encodes_in_parallel_iff (env : Env) (σ : LockScheme) :
     EncodesInParallel env σ ↔ σ.excludesAnywhere env .encode .encode = false := by
   constructor

@@ -4,7 +4,8 @@ import MPSVerify.Thm.Safety
 /-!
 # One thread is safe
 
-The model's races are between threads: with one thread no strategy has a fault, noSync included.
+The model's races are between threads: with one thread no strategy has a fault, noSync included,
+if callers retain.
 This keeps the model from blaming the locks for what a single caller would run into anyway.
 -/
 

@@ -36,7 +36,8 @@ theorem entered_faultless {C : Config} {m : Mem} {t u : Thread} {e e' : Encoder}
   | overlap _ ht _ => cases (at_entered _ _ ht).1
   | dead ht _ => cases (at_entered _ _ ht).1
 
-/-- **Parallel if and only if** some two kinds of operation do not exclude each other everywhere. -/
+/-- **Parallel if and only if** some two kinds of operation that happen do not exclude each other
+everywhere. -/
 theorem parallel_iff_criterion (env : Env) (σ : LockScheme) :
     Parallel env σ ↔ parallelCriterion env σ = true := by
   simp only [parallelCriterion, List.any_eq_true, Bool.and_eq_true, Bool.not_eq_true']

@@ -204,7 +204,7 @@ def _tiles(records: Records) -> list[Tile]:
             Tile(
                 "Claims proved",
                 f"{proved} of {len(judged)}",
-                "by Lean's kernel, for any number of threads",
+                "by Lean's kernel; safety is for any number of threads",
                 "good" if proved == len(judged) else "bad",
             )
         )
@@ -401,7 +401,7 @@ def _proofs(records: Records) -> Section:
         Folded("Every claim about a strategy", [every]),
         Folded("The hand-written theorems", [restated]),
     ]
-    lead = "What Lean's kernel accepted, for any number of threads, encoders and steps."
+    lead = "What Lean's kernel accepted. Safety is for any number of threads, encoders and steps."
     return Section("proofs", title, blocks, lead)
 
 
@@ -468,8 +468,8 @@ def _matrix(records: Records) -> Section:
         blocks.append(_missing(records, "explore", "The exhaustive search beside the proofs"))
     blocks += [Text(_explored(records, exploration)) for exploration in explorations]
     lead = (
-        "Exactly the faults that can be reached, one theorem a cell: reachable ones by a run, the "
-        "others by a proof that there is none."
+        "Exactly the faults that can be reached, one theorem a cell: some client can reach each of "
+        "these, and none any other."
     )
     return Section("matrix", title, blocks, lead)
 

@@ -87,7 +87,8 @@ structure Arranged (σ : LockScheme) (env : Env) (M : List Wait) (s : SeqState) 
   idle : ∀ t, M.length ≤ t → s.state.threads t = none
   alive : s.state.alive 0 = true
 
-/-- **Compatible waits can be reached**, from a state in which nobody is busy. -/
+/-- **Compatible waits can be reached**, from a state in which nobody is busy, if encoders are
+shared and `createReturns` is not assumed. -/
 theorem arrange (hs : env.sharedEncoders = true) (hcr : ¬ env.createReturns = true) {s₀ : SeqState}
     (h₀ : Arranged σ env [] s₀) : ∀ {M : List Wait},
     (∀ x ∈ M, x ∈ σ.waits env ∧ Takes x.kind [] x.held ∧

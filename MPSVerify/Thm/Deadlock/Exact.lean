@@ -3,8 +3,8 @@ import MPSVerify.Thm.Deadlock.Cycle
 /-!
 # A cycle of waits is a deadlock
 
-Unless a gate lock keeps the threads from getting there; with two locks per call there is no room
-for one.
+Where encoders are shared and may be used before their create has returned, and unless a gate lock
+keeps the threads from getting there; with two locks per call there is no room for one.
 -/
 
 namespace MPSVerify
@@ -97,7 +97,8 @@ theorem wait_of_not_takes : ∀ {l h : List Request}, ¬ Takes k h l →
       refine hr (fun q hq hc => hne ⟨q, ?_, hc⟩)
       rw [List.append_nil]; exact hq
 
-/-- **A cycle of compatible waits is a deadlock**, however many locks the calls take. `Compatible`
+/-- **A cycle of compatible waits for holders is a deadlock**, however many locks the calls take, if
+encoders are shared and `createReturns` is not assumed. `Compatible`
 says that no further lock that two of them hold (a *gate*) keeps them from getting there together;
 `Takes`, that none of them waits for itself before it gets there. -/
 theorem deadlock_of_cycle (hs : env.sharedEncoders = true) (hcr : ¬ env.createReturns = true)
@@ -251,7 +252,8 @@ theorem LockScheme.held_of_atMostTwo (h : σ.atMostTwo env = true) {x : Wait}
         (Nat.le_trans (Nat.succ_le_succ (Nat.le_add_right _ _)) hl))
       cases this
 
-/-- With at most two locks per call, a knot of waits for holders is a deadlock. -/
+/-- With at most two locks per call, a knot of waits for holders is a deadlock, if encoders are
+shared and `createReturns` is not assumed. -/
 theorem not_deadlock_free_of_knot (hs : env.sharedEncoders = true)
     (hcr : ¬ env.createReturns = true) (h2 : σ.atMostTwo env = true)
     (hk : orderable .readersPass env σ = false) {p : LockPolicy} : ¬ DeadlockFree p env σ := by

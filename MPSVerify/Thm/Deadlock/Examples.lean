@@ -8,14 +8,16 @@ import MPSVerify.Thm.Deadlock.Replay
 
 namespace MPSVerify
 
-/-- First the global lock, then the encoder's: safe, and deadlock-free whatever the policy. -/
+/-- Every call takes first the global lock, then the encoder's, exclusively: safe, and deadlock-free
+whatever the policy. -/
 theorem global_then_encoder (p : LockPolicy) :
     Safe .default (twoOrders [.global, .encoder] [.global, .encoder]) ∧
     DeadlockFree p .default (twoOrders [.global, .encoder] [.global, .encoder]) :=
   ⟨(safe_iff_criterion _ _).mpr (by decide),
     DeadlockFree.any (deadlock_free_of_orderable (by decide +kernel))⟩
 
-/-- Two locks in opposite orders: as safe, and it deadlocks, whatever the policy. -/
+/-- The same two locks, which `destroy` takes in the opposite order: as safe, and it can deadlock,
+whatever the policy. -/
 theorem opposite_orders_deadlock (p : LockPolicy) :
     Safe .default (twoOrders [.global, .encoder] [.encoder, .global]) ∧
     ¬ DeadlockFree p .default (twoOrders [.global, .encoder] [.encoder, .global]) :=
@@ -31,7 +33,8 @@ theorem opposite_orders_knot :
       (twoOrders [.global, .encoder] [.encoder, .global]).knot .readersPass .default := by
   constructor <;> decide +kernel
 
-/-- With three locks the iff fails: behind a gate the order does not matter. -/
+/-- With three locks the iff fails: these cannot be ordered, and behind a gate do not deadlock
+if a reader passes a waiting writer. -/
 theorem gate_needs_no_order :
     DeadlockFree .readersPass .default
       (twoOrders [.global, .encoder, .queue] [.global, .queue, .encoder]) ∧
@@ -48,7 +51,8 @@ def readerBehindWriterRun : List SeqLabel := [
   .step (.release 0), .step (.dispatch ⟨0, .encode, 0⟩), .take 0,
   .step (.dispatch ⟨1, .destroy, 0⟩), .take 1, .step (.dispatch ⟨2, .create, 0⟩)]
 
-/-- **The policy decides**: safe, and deadlock-free only if a reader passes a waiting writer. -/
+/-- **The policy decides**: this scheme is safe, and deadlock-free if a reader passes a waiting
+writer, not if it waits behind it. -/
 theorem reader_behind_writer :
     Safe .default readerBehindWriter ∧
     DeadlockFree .readersPass .default readerBehindWriter ∧

@@ -1,7 +1,7 @@
 import MPSVerify.Thm.Deadlock.Refinement
 
 /-!
-# Locks that can be ordered do not deadlock
+# Locks that can be ordered under their policy do not deadlock
 
 Every thread of a deadlock is at one of the finitely many waits of the scheme, and waits for one
 that is at such a wait too: pruning leaves all of these.
@@ -167,8 +167,8 @@ theorem Disciplined.on (D' : Disciplined (σ.config env c) s.state)
     cases hl₁
     exact Or.inr ⟨⟨⟨hp, hs⟩, hm⟩, D'.wants ht hu hlock⟩
 
-/-- **Locks that can be ordered do not deadlock**: for every client, any number of locks per call,
-every environment and every policy. -/
+/-- **Locks that can be ordered under a policy do not deadlock with it**: for every client, any
+number of locks per call and every environment. -/
 theorem deadlock_free_of_orderable (h : orderable p env σ = true) : DeadlockFree p env σ := by
   intro c s hr ⟨S, ⟨t₀, h₀⟩, hS⟩
   have D := hr.disciplined

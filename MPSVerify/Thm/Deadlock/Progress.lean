@@ -1,7 +1,7 @@
 import MPSVerify.Thm.Deadlock.Refinement
 
 /-!
-# With sequential acquires a deadlock is the only way to get stuck
+# With sequential acquires a deadlock is the only way to get stuck without a fault
 -/
 
 namespace MPSVerify
@@ -20,8 +20,8 @@ theorem SeqStep.goes_on {l : SeqLabel} {t : Thread} {x : Busy} (h : SeqStep σ e
     (hn : l ≠ .take t) : SeqCanGoOn p σ env c s :=
   ⟨l, s', t, x, hw, hl, hx, h, fun _ _ he => absurd he hn⟩
 
-/-- **Progress**: a deadlock is the only way to get stuck. In a reachable state with a busy thread,
-some busy thread can go on with its operation, or a fault is there, or a deadlock. -/
+/-- **Progress**: without a fault a deadlock is the only way to get stuck. In a reachable state with
+a busy thread, some busy thread can go on with its operation, or a fault is there, or a deadlock. -/
 theorem sequential_progress (hr : SeqReachable σ env c s) {t : Thread} {x : Busy}
     (ht : s.state.threads t = some x) :
     SeqCanGoOn p σ env c s ∨ (∃ f, Faulty (σ.config env c) f s.state) ∨ s.Deadlocked p c := by
