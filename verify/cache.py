@@ -372,6 +372,8 @@ def _matching(cache: Path, forms: dict[str, str]) -> Iterator[Path]:
 
 
 def _listed(folder: Path) -> list[Path]:
+    if folder.is_symlink():
+        return []  # an archive that was restored may hold links; what they name is not the cache's
     try:
         return list(folder.iterdir())
     except OSError:

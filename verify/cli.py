@@ -298,6 +298,8 @@ def main() -> int:
         from click.shell_completion import shell_complete
 
         with contextlib.suppress(BrokenPipeError):
-            return shell_complete(group, {}, PROGRAM, _COMPLETE, instruction)
+            # Click says 1 of a shell that it does not know; here that would be a refutation.
+            failed = shell_complete(group, {}, PROGRAM, _COMPLETE, instruction)
+            return Verdict.ERROR.exit_code if failed else 0
         return _READER_GONE
     return run(sys.argv[1:])

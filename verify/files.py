@@ -18,14 +18,19 @@ def refuse_overwriting(
 
     To be called before anything is written, and before old files are removed.
 
+    What is always an input: the policy of the working directory, and the program's own files.
+
     Args:
         outputs: By the option that names each; None where it is not given.
-        inputs: By what each is.
+        inputs: By what each is; nothing is written below one that is a directory.
 
     Raises:
         VerifyError: Two are the same file, by whatever name or link.
     """
+    if all(path is None for path in outputs.values()):
+        return
     known = {what: path for what, path in inputs.items() if path is not None}
+    known |= {what: path for what, path in _standing().items() if what not in known}
     for option, path in outputs.items():
         if path is None:
             continue
@@ -35,11 +40,30 @@ def refuse_overwriting(
         known[f"the file of {option}"] = path
 
 
-def _same(a: Path, b: Path) -> bool:
+def _standing() -> dict[str, Path]:
+    """What no command may write over, whatever else it reads."""
+    from verify import resources
+    from verify.gating import policy
+
+    own = [Path(__file__).resolve().parent]
+    own += [resources.root() / part for part in resources.PARTS]
+    found = {f"part of this program ({path})": path for path in own}
+    with contextlib.suppress(OSError, VerifyError):  # whoever needs it will say what is wrong
+        if (here := policy.find(Path.cwd())) is not None:
+            found["the policy"] = here
+    return found
+
+
+def _same(path: Path, known: Path) -> bool:
+    """Whether writing one would change the other."""
+    if known.is_dir():
+        # As it is named, and as it is resolved: a link in there is replaced, not its target.
+        places = (path.parent.resolve() / path.name, path.resolve())
+        return any(place.is_relative_to(known.resolve()) for place in places)
     try:
-        return a.samefile(b)
+        return path.samefile(known)
     except OSError:  # one of them is not there
-        return a.resolve() == b.resolve()
+        return path.resolve() == known.resolve()
 
 
 def write_file(path: Path, text: str) -> None:

@@ -13,6 +13,9 @@ from verify.errors import VerifyError
 
 _PACKAGE = Path(__file__).resolve().parent
 
+PARTS = ("model", "MPSVerify", "native", "MPSVerify.lean", "lakefile.lean", "lean-toolchain")
+"""What of `root` belongs to the program."""
+
 
 @cache
 def root() -> Path:

@@ -242,6 +242,7 @@ def dump(spec: Spec) -> str:
         lines += ["", "[[strategy]]", f"name = {_toml(strategy.name)}"]
         lines += [f"english = {_toml(strategy.english)}", f"check = {_toml(strategy.scheme.check)}"]
         lines += ["extension = true"] if strategy.extension else []
+        lines += ["readers_pass = true"] if strategy.readers_pass else []
         lines += ["[strategy.locks]"]
         for kind, requests in strategy.scheme.locks.items():
             words_of_kind = [str(request) for request in requests]

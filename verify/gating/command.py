@@ -337,7 +337,16 @@ def command(
     chosen = choose(policy_file, spec)
     if engine is not None:
         chosen = replace(chosen, engine=engine)
-    refuse_overwriting(reports, {"the policy": chosen.path, "the spec": chosen.spec_file})
+    kept = chosen.generated
+    refuse_overwriting(
+        reports,
+        {
+            "the policy": chosen.path,
+            "the spec": chosen.spec_file,
+            "a generated module": None if kept is None else kept / "MPSVerify.lean",
+            "among the generated modules": None if kept is None else kept / "MPSVerify",
+        },
+    )
     for old in reports.values():
         if old is not None:  # the report of an earlier run must not be taken for this one's
             old.unlink(missing_ok=True)

@@ -80,18 +80,25 @@ jobs:
           persist-credentials: false
       # Outside the checkout, where no commit can put anything; open to this job's user alone.
       - id: place
+        env:
+          SECRET: ${{ secrets.VERIFY_CACHE_KEY }}
         run: |
           install -d -m 0700 "$RUNNER_TEMP/verify-cache" "$RUNNER_TEMP/verify-report"
           echo "cache=$RUNNER_TEMP/verify-cache" >> "$GITHUB_OUTPUT"
           echo "report=$RUNNER_TEMP/verify-report" >> "$GITHUB_OUTPUT"
+          # Whoever writes an archive decides where it is unpacked to, so none is restored unless it
+          # can be believed.
+          if [ -n "$SECRET" ]; then echo "sealed=true" >> "$GITHUB_OUTPUT"; fi
       # Where mps-verify comes from: a repository variable with the address of a wheel or of a git
       # repository. The public index has no package of this name.
       - run: |
-          python -m venv "$RUNNER_TEMP/verify"
+          # -I: otherwise a file venv.py of the checkout would be run instead.
+          python -I -m venv "$RUNNER_TEMP/verify"
           "$RUNNER_TEMP/verify/bin/pip" install --quiet "mps-verify[embedded] @ $MPS_VERIFY"
         env:
           MPS_VERIFY: ${{ vars.MPS_VERIFY }}
       - uses: actions/cache/restore@55cc8345863c7cc4c66a329aec7e433d2d1c52a9 # v6.1.0
+        if: steps.place.outputs.sealed == 'true'
         with:
           path: ${{ steps.place.outputs.cache }}
           key: verify-${{ runner.arch }}-${{ github.run_id }}-${{ github.run_attempt }}
@@ -112,7 +119,9 @@ jobs:
           VERIFY_CACHE_KEY: ${{ secrets.VERIFY_CACHE_KEY }}
       # After a red gate as well: what it has proved need not be proved again.
       - uses: actions/cache/save@55cc8345863c7cc4c66a329aec7e433d2d1c52a9 # v6.1.0
-        if: ${{ !cancelled() && steps.gate.outputs.exit-code != '' }}
+        if: >-
+          ${{ !cancelled() && steps.gate.outputs.exit-code != ''
+          && steps.place.outputs.sealed == 'true' }}
         with:
           path: ${{ steps.place.outputs.cache }}
           key: verify-${{ runner.arch }}-${{ github.run_id }}-${{ github.run_attempt }}
@@ -139,6 +148,8 @@ verify:
   script:
     # A CI/CD variable with the address of a wheel or of a git repository: the public index has no
     # package of this name.
+    # A report that was committed must not be taken for this job's, should the gate not begin.
+    - rm -rf gate.xml gate.sarif
     - pip install "mps-verify[embedded] @ $MPS_VERIFY"
     - verify gate --junit gate.xml --sarif gate.sarif
   artifacts:

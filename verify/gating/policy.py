@@ -25,9 +25,11 @@ STAGES: Final = ("generate", "prove", "explore", "stress", "mutate")
 AXIOMS: Final = ("propext", "Quot.sound", "Classical.choice")
 """Lean's own; the audit of `verify prove` accepts no others, so a policy can only drop some."""
 
-WORDS: Final = ("safe", "unsafe", "parallel", "sequential", "deadlockFree", "faults")
-"""The kinds of claims that a policy can require of a strategy; `faults` is the exact set of faults
-in every environment.  Not theorems by name: the spec names them, so a name says nothing."""
+WORDS: Final = ("safe", "unsafe", "parallel", "sequential", "deadlockFree")
+"""The kinds of claims that a policy can require of a strategy.
+
+Not theorems by name: the spec names them, so a name says nothing.  Not `faults`: whatever the locks
+are, their exact set of faults is proved, so every spec would have it."""
 
 ENGINES: Final = ("embedded", "lake", "both")
 
