@@ -119,9 +119,7 @@ jobs:
           VERIFY_CACHE_KEY: ${{ secrets.VERIFY_CACHE_KEY }}
       # After a red gate as well: what it has proved need not be proved again.
       - uses: actions/cache/save@55cc8345863c7cc4c66a329aec7e433d2d1c52a9 # v6.1.0
-        if: >-
-          ${{ !cancelled() && steps.gate.outputs.exit-code != ''
-          && steps.place.outputs.sealed == 'true' }}
+        if: ${{ !cancelled() && steps.gate.outputs.exit-code != '' }}
         with:
           path: ${{ steps.place.outputs.cache }}
           key: verify-${{ runner.arch }}-${{ github.run_id }}-${{ github.run_attempt }}
