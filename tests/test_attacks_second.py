@@ -174,3 +174,8 @@ def test_what_cannot_start_refutes_nothing() -> None:
 def test_completion_for_an_unknown_shell_refutes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_VERIFY_COMPLETE", "nosuch_source")
     assert cli.main() == 3
+
+
+def test_the_policy_of_this_repository_names_theorems_that_exist() -> None:
+    # Their names are taken, of course: a policy requires what is there and declares nothing.
+    assert "safe_iff_criterion" in policy.load(ROOT / "verify.toml")[0].theorems

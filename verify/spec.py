@@ -292,9 +292,10 @@ def _spec(source: toml_file.Source, defaults: Spec | None) -> Spec:
     )
 
 
-def identifier(
+def plain(
     source: toml_file.Source, keys: toml_file.Keys, value: object, where: str, what: str
 ) -> str:
+    """The name of something that exists; what is declared has an `identifier`."""
     if not isinstance(value, str) or not is_identifier(value):
         source.fail(
             keys,
@@ -302,6 +303,14 @@ def identifier(
             "then "
             f"letters, digits and _, at most {MAX_NAME}, and no word that Lean reserves",
         )
+    return value
+
+
+def identifier(
+    source: toml_file.Source, keys: toml_file.Keys, text: object, where: str, what: str
+) -> str:
+    """A name that the spec gives to something new, and that nothing else has."""
+    value = plain(source, keys, text, where, what)
     if (taken := reserved.why(value, what)) is not None:
         remedy = f"choose another, for instance {toml_file.show(f'my_{value}')}"
         source.fail(keys, f"{where}{what} {toml_file.show(value)} {taken}; {remedy}")

@@ -247,7 +247,7 @@ def _words(
     for i, item in enumerate(value):
         if words is None:
             for part in item.split("."):
-                specs.identifier(source, (*keys, i), part, "", "theorem name")
+                specs.plain(source, (*keys, i), part, "", "theorem name")
         elif item not in words and ("_" in item or "." in item):
             source.fail(
                 (*keys, i),
