@@ -669,14 +669,10 @@ def _print(explanation: Explanation) -> None:
     if claimed is not None:
         words = "as claimed: a teardown between load and use" if strategy.claims.race else "claimed"
         click.echo()
-        render.plain(
-            f"A shortest run to {claimed.fault} ({words}), found by search:", claimed.steps
-        )
+        render.plain(f"A run to {claimed.fault} ({words}), found by search:", claimed.steps)
     if shortest is not None and (claimed is None or shortest.steps != claimed.steps):
         click.echo()
-        render.plain(
-            f"A shortest run to any fault ({shortest.fault}), found by search:", shortest.steps
-        )
+        render.plain(f"A run to any fault ({shortest.fault}), found by search:", shortest.steps)
     click.echo()
     render.table(
         ("environment", "exact faults"),

@@ -340,13 +340,13 @@ def faults_group(
 ) -> RunGroup:
     """A strategy's runs to its faults; arguments as for `groups_of`."""
     return RunGroup(
-        "A shortest run to each fault",
+        "A run to each fault",
         "",
         tuple(
             Shown(
                 f"run-{fault}",
                 fault,
-                f"A shortest run to {fault}",
+                f"A run to {fault}",
                 confirmed.get(fault, FOLLOWED),
                 Film(trace, strategy.name, strategy.scheme, environment),
             )
