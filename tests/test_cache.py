@@ -454,7 +454,6 @@ def test_what_is_no_entry_is_never_removed(place: Path) -> None:
 
 def test_former_and_abandoned_files_are_removed(place: Path) -> None:
     gone = [
-        place / "audits" / f"{KEY}.json",
         place / "explore" / f"engine-{KEY[:24]}",
         place / "native" / KEY[:32],
         place / ".check-abc_123",

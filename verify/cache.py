@@ -311,6 +311,7 @@ _ENTRIES: Final = {
     # Nothing but what has the form of an entry is ever removed.
     "index": r"[0-9a-f]{64}\.json",
     "objects": r"[0-9a-f]{64}\.olean",
+    "audits": r"[0-9a-f]{64}\.json",
     "core": r"[0-9a-f]{64}(\.lock)?",
     "gate": r"[0-9a-f]{64}\.(json|lock)",
     "native": r"[0-9a-f]{64}",
@@ -320,7 +321,6 @@ _LEFT: Final = re.compile(r"\.((build|check)-\w+|[0-9a-f]{64}\..*)")
 """What a process that was killed leaves behind."""
 _FORMER: Final = {
     # Of earlier versions of this program; nothing reads them.
-    "audits": r"[0-9a-f]{64}\.json",
     "explore": r"engine-[0-9a-f]{24}",
     "native": r"(cuda-)?[0-9a-f]{32}",
 }

@@ -123,15 +123,16 @@ def group() -> None:
 @options.spec
 @options.engines
 @click.option("--matrix", is_flag=True, help="Print the exact fault sets in every environment.")
+@click.option("--anew", is_flag=True, help="Let the kernel judge again what it judged before.")
 @options.json_output
 @options.quiet
 def prove(
-    spec: Path | None, engine: str, matrix: bool, json_output: bool, quiet: bool
+    spec: Path | None, engine: str, matrix: bool, anew: bool, json_output: bool, quiet: bool
 ) -> Verdict | int | None:
     from verify.prove import prove_command
 
     return prove_command(
-        spec=spec, engine=engine, json_output=json_output, quiet=quiet, matrix=matrix
+        spec=spec, engine=engine, json_output=json_output, quiet=quiet, matrix=matrix, anew=anew
     )
 
 

@@ -524,10 +524,14 @@ def _restated(
 # --- The command ----------------------------------------------------------------------------------
 
 
-def choose_engine(name: str) -> Engine:
+def choose_engine(name: str, *, anew: bool = False) -> Engine:
     """The engine of a name, `embedded` or `lake`.
 
     None stands in for another: whoever can put a program on the `PATH` could answer for Lean.
+
+    Args:
+        name: One of `ENGINES`.
+        anew: Let the kernel judge again what it judged before; lake always does.
 
     Raises:
         EngineMissing: If it cannot run here.
@@ -537,7 +541,7 @@ def choose_engine(name: str) -> Engine:
 
     if name == "lake":
         return LakeEngine(resources.root())
-    engine = EmbeddedEngine()
+    engine = EmbeddedEngine(anew=anew)
     engine.describe()  # finds the library, or says what is missing
     return engine
 
@@ -575,7 +579,12 @@ def _verdicts_of(result: Result) -> dict[str, str]:
 
 
 def prove_command(
-    spec: Path | None, engine: str, json_output: bool, quiet: bool, matrix: bool = False
+    spec: Path | None,
+    engine: str,
+    json_output: bool,
+    quiet: bool,
+    matrix: bool = False,
+    anew: bool = False,
 ) -> Verdict | int | None:
     """`verify prove`: print the table, or JSON, and return the verdict."""
     from verify import render
@@ -585,8 +594,9 @@ def prove_command(
             state = "checked" if module.ok else "FAILED "
             render.progress(f"{state} {module.module} ({module.seconds:.2f} s)", quiet)
 
-    engines = [choose_engine(name) for name in ENGINES if engine in (name, "both")]
-    result = agreed([prove(spec, chosen, report) for chosen in engines])
+    chosen = [name for name in ENGINES if engine in (name, "both")]
+    engines = [choose_engine(name, anew=anew) for name in chosen]
+    result = agreed([prove(spec, each, report) for each in engines])
     if json_output:
         render.print_json(as_json(result))
     else:

@@ -2,12 +2,17 @@
 
 A child process (`_replay`) reads the compiled modules as data, lets Lean's kernel check every
 constant again from an empty environment, and answers questions about the result: is a claimed
-theorem there, is it a theorem, which axioms does it use, does it state exactly the claim.  No
-answer is kept: a replay takes about a second, and a stored one would have to be believed.
+theorem there, is it a theorem, which axioms does it use, does it state exactly the claim.
+
+A replay takes seconds, so an answer without errors is kept, sealed (`verify.cache`), under a hash of
+the whole question: library, compiled modules, theorems, claims, trust.  An engine that judges anew,
+as the gate's does, neither reads nor needs it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import secrets
 import sys
@@ -17,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from verify import answers
+from verify import cache as caches
 from verify.engines import leanlib
 from verify.engines.base import NOTHING, Audit, Build, PairAudit, TheoremAudit, Trust
 
@@ -62,6 +68,19 @@ def audit(
         "pairs": [list(p) for p in pairs],
         "trust": asdict(trust),
     }
+    # File names are left out: what they hold follows from the hashes.
+    question = [
+        engine.library.sha256,
+        caches.sha256_of(child),
+        [[m, h] for m, _, h in core],
+        [[m, h] for m, _, h in project],
+        {name: request[name] for name in ("theorems", "pairs", "trust")},
+    ]
+    key = hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
+    memory = engine.cache / "audits" / f"{key}.json"
+    if not engine.anew and isinstance(known := caches.read(memory), dict):
+        caches.touch(memory)
+        return judge(known, theorems, pairs, 0.0, 0.0)
     nonce = secrets.token_hex(8)
     done = leanlib.run_child(
         [sys.executable, "-I", str(child), str(engine.library.path)],
@@ -86,7 +105,11 @@ def audit(
         return Audit((f"audit: {trouble}" + (f": {said}" if said else ""),))
     if answer.get("errors") and said:
         answer["errors"] = [*answer["errors"], said]
-    return judge(answer, theorems, pairs, done.seconds, done.peak_mb)
+    judged = judge(answer, theorems, pairs, done.seconds, done.peak_mb)
+    if not judged.errors:
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
+            caches.write(memory, answer)
+    return judged
 
 
 def judge(

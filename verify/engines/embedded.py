@@ -149,6 +149,7 @@ class EmbeddedEngine:
         cache: Cache directory; by default that of the user (`VERIFY_CACHE_DIR` overrides it).
         timeout: Seconds for one module.
         child: The program run in child processes (tests replace it).
+        anew: Let the kernel replay everything and judge again, whatever it judged before.
     """
 
     name = "embedded"
@@ -162,6 +163,7 @@ class EmbeddedEngine:
         cache: Path | None = None,
         timeout: float = 300.0,
         child: str = leanlib.CHILD,
+        anew: bool = False,
     ) -> None:
         self._given_library = library
         self._core_sources = core
@@ -169,6 +171,7 @@ class EmbeddedEngine:
         self._cache = cache or caches.directory()
         self.timeout = timeout
         self._child = child
+        self.anew = anew
         self.children = leanlib.Children()
         self._core: tuple[Mapping[str, Path], Mapping[str, str]] | None = None
 

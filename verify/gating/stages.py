@@ -170,7 +170,8 @@ def arguments(name: str, subject: Subject, spec: Path | None) -> list[str]:
     policy = subject.policy
     words = {
         "generate": ["generate", "--check"],
-        "prove": ["prove", "--quiet"],
+        # No audit is believed that another run may have left.
+        "prove": ["prove", "--quiet", "--anew"],
         "explore": [
             *("explore", "--quiet", "--threads", str(policy.threads)),
             *("--encoders", str(policy.encoders)),
