@@ -173,7 +173,7 @@ def test_numbers_in_results(tmp_path: Path) -> None:
 # --- Programs that print something else -----------------------------------------------------------
 
 RUN: dict[str, object] = {
-    **dict.fromkeys(("operations", "skipped", "unexplained", "released", "handlers", "met"), 1),
+    **dict.fromkeys(stress._COUNTS, 1),
     "faults": {"nullDeref": 0}, "seconds": 0.1, "stuck": False, "failure": "",
 }  # fmt: skip
 GARBAGE = ["", "garbage", "[]", "null", "7", '"x"', '{"a": 1', "[" * 100_000, "{}", "\xff\x00"]

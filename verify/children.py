@@ -19,8 +19,12 @@ try:
     os.execv(sys.argv[2], sys.argv[3:])
 except OSError as error:
     print(f"{sys.argv[2]}: {error.strerror}", file=sys.stderr)
-    os._exit(126)
+    os._exit(126)  # NOT_STARTED
 """
+
+NOT_STARTED: Final = 126
+"""The exit code where the system cannot run the program, as a shell's; the reason is on standard
+error."""
 
 
 def tied(command: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from verify import answers, resources
 from verify import spec as specs
-from verify.children import tied
+from verify.children import NOT_STARTED, tied
 from verify.errors import EngineMissing, VerifyError
 from verify.findings import Findings
 from verify.spec import Strategy
@@ -280,12 +280,11 @@ def run_once(
         total.first = total.first or f"seed {seed} hung: no end after {HANG:g} s"
         return None
     except OSError as error:
-        raise EngineMissing(
-            f"{executable}: cannot be run: {error.strerror or error}; build it for this machine "
-            "with python -m verify.macos"
-        ) from None
+        raise _cannot_run(executable, error.strerror or str(error)) from None
     lines = done.stderr.strip().splitlines()
     said = (lines or ["no message"])[-1][:300]
+    if done.returncode == NOT_STARTED:
+        raise _cannot_run(executable, said.removeprefix(f"{executable}: "))
     if done.returncode == NO_METAL:
         raise EngineMissing(f"Metal cannot run here: {said}; use a Mac with a GPU")
     if done.returncode < 0:
@@ -319,6 +318,12 @@ def _crashed(
         total.signals[name] = total.signals.get(name, 0) + 1
     said = [*own, *reversed(lines), "no message"][0][:300]
     total.first = total.first or f"{seed} crashed with {name}: {said}"
+
+
+def _cannot_run(executable: Path, why: str) -> EngineMissing:
+    return EngineMissing(
+        f"{executable}: cannot be run: {why}; build it for this machine with python -m verify.macos"
+    )
 
 
 def _counts(text: str) -> dict[str, int] | None:

@@ -4,9 +4,9 @@ A child process (`_replay`) reads the compiled modules as data, lets Lean's kern
 constant again from an empty environment, and answers questions about the result: is a claimed
 theorem there, is it a theorem, which axioms does it use, does it state exactly the claim.
 
-A replay takes seconds, so an answer without errors is kept, sealed (`verify.cache`), under a hash of
-the whole question: library, compiled modules, theorems, claims, trust.  An engine that judges anew,
-as the gate's does, neither reads nor needs it.
+A replay takes seconds, so an answer without errors is kept, sealed (`verify.cache`), under a hash
+of the whole question: library, compiled modules, theorems, claims, trust.  An engine that judges
+anew, as the gate's does, reads none.
 """
 
 from __future__ import annotations
