@@ -204,14 +204,13 @@ def _run(arguments: Sequence[str]) -> int:
         usage = (
             error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else PROGRAM
         )
-        return _report(f"{error.format_message()} (try '{usage} --help')", Verdict.ERROR.exit_code)
+        told = VerifyError(f"{error.format_message()} (try '{usage} --help')")
+        # Whatever comes after the wrong option has not been parsed.  The line is on standard error
+        # as well, so a reader of standard output who has gone changes nothing.
+        asked = json_output or "--json" in arguments
+        return _told(told, asked and not _has_no_reader(sys.stdout))
     except VerifyError as error:
-        if json_output:
-            from verify.render import print_json
-
-            verdict = next(v for v in Verdict if v.exit_code == error.exit_code)
-            print_json({"verdict": verdict.value, "error": str(error)})
-        return _report(str(error), error.exit_code)
+        return _told(error, json_output)
     except OSError:
         raise
     except Exception:
@@ -225,6 +224,16 @@ def _run(arguments: Sequence[str]) -> int:
     if isinstance(result, Verdict):
         return result.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _told(error: VerifyError, json_output: bool) -> int:
+    """Report an error, with `--json` as an object too."""
+    if json_output:
+        from verify.render import print_json
+
+        verdict = next(v for v in Verdict if v.exit_code == error.exit_code)
+        print_json({"verdict": verdict.value, "error": str(error)})
+    return _report(str(error), error.exit_code)
 
 
 def _report(message: str, code: int) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,6 +68,29 @@ def _same(path: Path, known: Path) -> bool:
         return path.resolve() == known.resolve()
 
 
+def read_start(path: Path, most: int) -> bytes:
+    """The first bytes of a file, a device or a pipe.
+
+    A pipe that nobody writes to is empty; opening it would wait for a writer.
+
+    Args:
+        path: Its name.
+        most: So many bytes at most.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        os.set_blocking(handle, True)
+        with os.fdopen(handle, "rb", closefd=False) as stream:
+            return stream.read(most)
+    finally:
+        os.close(handle)
+
+
 def write_file(path: Path, text: str) -> None:
     """Write a file so that it is never seen half-written.
 
@@ -76,6 +101,11 @@ def write_file(path: Path, text: str) -> None:
     Raises:
         OSError: If it cannot be written; the old file is then as it was.
     """
+    if path.exists() and not path.is_file():
+        # A device or a pipe is written to: put in its place, a file would be there for everybody.
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from verify import answers, native, trace
 from verify.errors import VerifyError
+from verify.files import read_start
 from verify.native import Session, StepResult
 from verify.semantics import CRASHING, FAULT_RULES, Bounds, Event, FaultAt, Model, State
 from verify.spec import Spec
@@ -231,8 +232,7 @@ def load_counterexample(path: Path) -> Counterexample:
         VerifyError: The file is neither.
     """
     try:
-        with path.open("rb") as stream:
-            text = stream.read(trace.MAX_BYTES).removeprefix(codecs.BOM_UTF8)
+        text = read_start(path, trace.MAX_BYTES).removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise VerifyError(
             f"{path}: {error.strerror or error}; name a saved counterexample"

@@ -20,6 +20,15 @@ from verify.errors import VerifyError
 Keys: TypeAlias = tuple[str | int, ...]
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
+MAX_PARTS = 64
+"""Of a dotted key: `tomllib`'s time grows with their square."""
+
+_LONG_KEY = re.compile(
+    r"""(?<![\w.-])(?:(?:[\w-]++|"[^"]*+"|'[^']*+')[ \t]*+\.[ \t]*+){"""
+    rf"{MAX_PARTS}}}",
+    re.ASCII,
+)
+
 MAX_BYTES = 1_000_000
 """Larger files are not read: a spec of a hundred strategies has 40 kB."""
 
@@ -88,6 +97,11 @@ class Source:
             raise VerifyError(
                 f"{path}:{line}: byte 0x{byte:02x} is not UTF-8; save the file as UTF-8"
             ) from None
+        for number, words in enumerate(text.split("\n"), 1):
+            if words.count(".") > MAX_PARTS and _LONG_KEY.search(words):  # tomllib takes minutes
+                raise VerifyError(
+                    f"{path}:{number}: a key of more than {MAX_PARTS} parts; a spec needs three"
+                )
         try:
             self.values: dict[str, Any] = tomllib.loads(text)
         except RecursionError:

@@ -25,6 +25,7 @@ from typing import Any, NoReturn, TypeVar
 
 from verify import answers
 from verify.errors import VerifyError
+from verify.files import read_start
 from verify.semantics import (
     CRASHING,
     EVENTS,
@@ -215,8 +216,7 @@ def load(path: Path) -> Recorded:
             has the form `FILE:LINE: what; remedy`.
     """
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        data = read_start(path, MAX_BYTES + 1)
     except OSError as error:
         raise VerifyError(f"{path}: {error.strerror}; name a readable trace file") from None
     if len(data) > MAX_BYTES:

@@ -22,6 +22,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from verify.bench.run import SPREAD
 from verify.bench.statistics import WIDE, enough_say, says
 from verify.errors import VerifyError
+from verify.files import read_start
 from verify.spec import FAULTS
 from verify.verdict import Verdict, agreement, combine
 
@@ -797,9 +798,10 @@ def _kind(path: Path, data: Mapping[str, Any]) -> Kind:
 def _json(path: Path) -> dict[str, Any]:
     """The object in a file."""
     try:
-        if path.stat().st_size > _MOST:
+        start = read_start(path, _MOST + 1)
+        if len(start) > _MOST:
             raise VerifyError(f"{path}: larger than {_MOST >> 20} MiB; that is no recorded result")
-        text = path.read_text(encoding="utf-8-sig")
+        text = start.decode("utf-8-sig")
         data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
     except OSError as error:
         raise VerifyError(f"{path}: {error.strerror or error}") from None
