@@ -27,7 +27,7 @@ from verify.claims import Claim
 from verify.deadlock import ENGLISH
 from verify.engines.base import Engine
 from verify.errors import EngineMissing, VerifyError
-from verify.files import refuse_overwriting
+from verify.files import refuse_overwriting, write_file
 from verify.prove import Row
 from verify.semantics import Bounds
 from verify.spec import FAULTS, FLAGS, KINDS, Environment, LockScheme, Strategy
@@ -515,6 +515,9 @@ def _deliver(
 def _write(path: Path, text: str) -> None:
     """Write a file whole, or not at all."""
     try:
+        if path.exists() and not path.is_file():
+            write_file(path, text)  # into a device or a pipe, not in its place
+            return
         # A temporary directory, not a temporary file: that would be for its owner only.
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".verify-") as work:
             file = Path(work) / "picture"

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from verify import options
 from verify.errors import VerifyError
-from verify.files import refuse_overwriting
+from verify.files import refuse_overwriting, write_file
 from verify.render import note, print_json, progress
 from verify.reporting.blocks import MOODS, Page
 from verify.verdict import Verdict
@@ -106,6 +106,9 @@ def command(
 def _write(path: Path, text: str) -> None:
     """Write a file that others may read, all of it or nothing."""
     try:
+        if path.exists() and not path.is_file():
+            write_file(path, text)  # into a device or a pipe, not in its place
+            return
         with tempfile.TemporaryDirectory(prefix=".report-", dir=path.parent) as work:
             partial = Path(work) / path.name
             partial.write_text(text, encoding="utf-8")
