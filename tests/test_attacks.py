@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from conftest import STRATEGY, type_of_run
 
+from verify import cache as caches
 from verify import cli, resources, spec
 from verify.engines import leanlib, sources
 from verify.engines.embedded import EmbeddedEngine
@@ -365,7 +366,8 @@ def test_a_change_after_a_cached_run(engine: EmbeddedEngine, tmp_path: Path) -> 
 
 
 def index_of(cache: Path, module: str) -> dict[Path, dict[str, object]]:
-    entries = {path: json.loads(path.read_text()) for path in (cache / "index").glob("*.json")}
+    entries = {path: caches.read(path) for path in (cache / "index").glob("*.json")}
+    assert None not in entries.values(), "all of them are sealed"
     return {path: entry for path, entry in entries.items() if entry["module"] == module}
 
 
@@ -383,10 +385,16 @@ def test_a_compiled_module_swapped_for_another(
     weak = [e for p, e in index_of(cache, "MPSVerify.AGX.Fixed").items() if p not in honest]
     assert weak, "the weakened module compiles"
     for path, entry in honest.items():
-        path.write_text(json.dumps(entry | {"sha256": weak[0]["sha256"]}))
+        caches.write(path, entry | {"sha256": weak[0]["sha256"]})  # sealed: by the user's own key
     (tree / TEMPLATE).write_text(template)
     result = prove(None, EmbeddedEngine(cache=cache))
     assert result.verdict is Verdict.ERROR, said(result)
+    for path, entry in honest.items():
+        path.write_text(json.dumps({"content": entry | {"sha256": weak[0]["sha256"]}, "seal": ""}))
+    result = prove(None, EmbeddedEngine(cache=cache))
+    assert result.verdict is Verdict.PROVED, said(result)
+    # It was not taken: the module was checked again.
+    assert [m.cached for m in result.modules if m.module == "MPSVerify.AGX.Fixed"] == [False]
 
 
 def test_a_compiled_module_that_was_overwritten(

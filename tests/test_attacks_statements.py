@@ -181,7 +181,7 @@ HOLLOW: dict[str, tuple[list[tuple[str, str, str]], str]] = {
             )
         ],
         r"AGX\.Environments: declares MPSVerify\.instOfNatNat\S*, on which rests what "
-        r"MPSVerify\.Claims\.per_encoder_complete_run states",
+        r"MPSVerify\.Claims\.\w+_complete_run states",
     ),
     "a namespace nearer than AGX": (
         [

@@ -15,7 +15,7 @@ import pytest
 from verify.engines import audit as gate
 from verify.engines import leanlib, sources
 from verify.engines._replay import KERNEL_SPECIAL
-from verify.engines.base import NOTHING, Audit, Build, TheoremAudit
+from verify.engines.base import NOTHING, Audit, Build, TheoremAudit, Trust
 from verify.engines.embedded import EmbeddedEngine
 
 pytest_plugins = ["engine_fixtures"]
@@ -228,14 +228,35 @@ def test_a_child_that_misbehaves_proves_nothing(
         assert reason in found.errors[0]
 
 
-def test_no_audit_is_remembered(engine: EmbeddedEngine, project: Project) -> None:
+def test_an_audit_is_remembered_sealed(engine: EmbeddedEngine, project: Project) -> None:
     build = engine.build(project({"M.lean": "theorem memory : True := True.intro\n"}), ["M"])
-    before = set(engine.cache.rglob("*"))
-    for _ in range(2):
-        found = engine.audit(build, ["memory"], [])
-        assert found.ok
-        assert found.seconds > 0, "the kernel has replayed it"
-    assert set(engine.cache.rglob("*")) == before
+    before = set(engine.cache.rglob("*.json"))
+
+    def judged(by: EmbeddedEngine, *, theorem: str = "memory", trust: Trust = NOTHING) -> bool:
+        """Whether the kernel has replayed it now."""
+        found = by.audit(build, [theorem], [], trust)
+        assert found.ok == (theorem == "memory")
+        return found.seconds > 0
+
+    assert judged(engine)
+    (memory,) = set(engine.cache.rglob("*.json")) - before
+    assert not judged(engine), "it was believed"
+    assert judged(EmbeddedEngine(cache=engine.cache, anew=True)), "the gate's engine asks again"
+    assert judged(engine, trust=Trust(modules=("MPSVerify.Spec.",))), "another question"
+    assert judged(engine, theorem="M.other"), "another question"
+    honest = memory.read_text()
+    for planted in (
+        json.dumps(json.loads(honest)["content"]),
+        json.dumps(json.loads(honest) | {"seal": ""}),
+        honest.replace('"memory"', '"memori"'),
+        "",
+    ):
+        memory.write_text(planted)
+        assert judged(engine), planted
+        memory.write_text(planted)
+    other = memory.with_name(memory.name[::-1])
+    other.write_text(honest)
+    assert judged(engine), "a seal is good for one name"
 
 
 def test_an_axiom_counts_by_allow_list() -> None:

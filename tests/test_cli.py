@@ -132,6 +132,7 @@ def test_prove_gets_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
         "json_output": True,
         "quiet": True,
         "matrix": False,
+        "anew": False,
     }
 
 

@@ -148,7 +148,9 @@ def test_old_specs_mean_what_they_meant(spec_file: Callable[[str], Path]) -> Non
 
 def test_an_environment_is_not_named_like_a_boolean(spec_file: Callable[[str], Path]) -> None:
     text = 'format = 1\n[environments.createReturns]\nenglish = ""\n'
-    with pytest.raises(VerifyError, match="name of a Boolean; choose another") as caught:
+    with pytest.raises(
+        VerifyError, match="declared for environments by the model; choose another"
+    ) as caught:
         specs.load(spec_file(text))
     assert caught.value.exit_code == 3
     assert len(str(caught.value)) < 500

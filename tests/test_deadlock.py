@@ -230,7 +230,7 @@ def test_a_spec_can_say_that_readers_pass(engine: EmbeddedEngine, tmp_path: Path
 
 def test_stress_says_what_it_does_not_look_for(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [stress.Row("one", "safe"), stress.Row("several", "safe", lists=True)]
-    stress._show(rows, cast(stress.FakeDriver, SimpleNamespace(no_tsan="")))
+    stress._show(rows, cast(stress.FakeDriver, SimpleNamespace(no_tsan="", blind=list)))
     printed = capsys.readouterr().out
     assert printed.count("not looked for") == 2
     assert "several: the guard takes the locks of a call all or none" in printed

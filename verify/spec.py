@@ -352,9 +352,6 @@ def _environments(source: toml_file.Source, defaults: Spec | None) -> dict[str, 
                 for flag, default in DEFAULT_FLAGS.items()
             },
         )
-        # A definition `Env.NAME` and a field of that name would be one Lean name.
-        if name in FLAGS:
-            source.fail(keys, f"{where}this is the name of a Boolean; choose another name")
         # Verdicts name environments: one name must not mean two things in two reports.
         if name in shipped and environment.flags != shipped[name].flags:
             source.fail(

@@ -47,7 +47,7 @@ BANNED: Final[dict[str, str]] = {
     r"(term_elab|command_elab|tactic_elab|term_parser|command_parser|tactic_parser)": _META,
     r"(@|attribute\s*)\[[^\]]*(?<![\w'.])(export|init|delab|app_delab|app_unexpander)"
     r"(?![\w'])[^\]]*\]": _META,
-    r"export": "it gives a name of another namespace, in later statements too",
+    r"(?<!\[)export": "it gives a name of another namespace, in later statements too",
     r"prelude": "it replaces the core library",
 }
 
