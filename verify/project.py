@@ -21,6 +21,9 @@ from verify.files import write_file
 MODEL = ("Spec", "Thm")
 """The parts of `MPSVerify/` that every question is about."""
 
+TRUSTED = "MPSVerify.Spec."
+"""What the modules begin with whose definitions statements may rest on."""
+
 _LEAN = 300
 """Characters of Lean's own text that are quoted."""
 
@@ -130,7 +133,7 @@ def trust(
     """
     return Trust(
         tuple(stated),
-        ("MPSVerify.Spec.", *modules),
+        (TRUSTED, *modules),
         tuple(definitions),
         tuple((module, module) for module in claims.OWN),
     )

@@ -281,14 +281,16 @@ def replay(
     with project.directory(engine, "replay") as root:
         project.write(root, {**project.sources(), Path("MPSVerify/Recorded.lean"): source})
         build = engine.build(root, [MODULE])
-        stated = [f"{MODULE}.accepted"]
+        # The last snapshot could be reached by another run: each piece must be this one.
+        pieces = range(1, -(-len(labels) // PIECE) + 1)
+        stated = [f"{MODULE}.accepted", *(f"{MODULE}.step{piece}" for piece in pieces)]
         audit = engine.audit(build, stated, [], project.trust(stated, [MODULE]))
     module = next((m for m in build.modules if m.module == MODULE), None)
     seconds = module.seconds if module is not None else 0.0
     if not audit.ok:
         errors = [str(m) for m in (module.messages if module else ()) if m.severity == "error"]
         return Replayed(Verdict.ERROR, 0, (errors or list(audit.problems))[0], (), seconds)
-    axioms = audit.theorems[0].axioms
+    axioms = tuple(sorted({axiom for theorem in audit.theorems for axiom in theorem.axioms}))
     if divergence is None:
         return Replayed(Verdict.PROVED, len(labels), None, axioms, seconds)
     what = "its fault"

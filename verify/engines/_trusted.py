@@ -12,9 +12,10 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
-from verify.engines._replay import Audit, Constant, Lean, field, items, string, tag
+from verify.engines._replay import Audit, Constant, Lean, array, field, items, retain, string, tag
 
 _AUXILIARY = re.compile(r"match_\d+|_\w+|rec|casesOn|brecOn|below|noConfusion\w*|ctorIdx|eq_\d+")
 """What Lean makes of a definition or a type by itself."""
@@ -112,6 +113,34 @@ def _projection(constant: Constant) -> bool:
     return value is not None and _tag(value) == 11
 
 
+def _conclusion(audit: Audit, constant: Constant) -> str:
+    """The head of what the type of a constant ends in: of an instance, its class."""
+    o = constant.type
+    while (kind := _tag(o)) in (5, 7, 10):
+        o = field(o, {5: 0, 7: 2, 10: 1}[kind])
+    return audit.names[field(o, 0)] if kind == 4 else ""
+
+
+_UNIQUE = frozenset(("Decidable", "DecidableEq", "DecidablePred", "DecidableRel"))
+_INSTANCES = "Lean.Meta.instanceExtension"
+
+
+def _instances(audit: Audit, path: str) -> Iterator[str]:
+    """The instances that a module declares: a statement may rest on one that no word mentions."""
+    lean = audit.lean
+    data = field(lean.io(lean.read_module_data(lean.mk_string(os.fsencode(path))), path), 0)
+    for entry in array(field(data, 4)):
+        if audit.names[field(entry, 0)] == _INSTANCES:
+            for scoped in array(field(entry, 1)):
+                # Either `global instance` or `scoped namespace instance`.
+                instance = field(scoped, tag(scoped))
+                # InstanceEntry: keys, val, ...
+                for name in array(lean.used_constants(retain(field(instance, 1)))):
+                    text = audit.names[name]
+                    if _conclusion(audit, audit.declared[text][1]) not in (*_UNIQUE, "SizeOf"):
+                        yield text
+
+
 def answer(request: dict[str, Any], library: str) -> dict[str, Any]:
     """Statements with their hashes; what they rest on, by what a reader would call it."""
     audit = Audit(Lean(library))
@@ -122,8 +151,16 @@ def answer(request: dict[str, Any], library: str) -> dict[str, Any]:
     audit.run_replay()
     terms = Terms(audit)
     roots = [*audit.mentioned(request["statements"]), *((w, w) for w in request["words"])]
+    for module, path, _ in request["project"]:
+        if module.startswith(request["trusted"]):
+            roots += [(text, text) for text in _instances(audit, path)]
     # Two instances of `Decidable p` are equal, so that nothing rests on which one it is.
-    derived = {t for t in audit.declared if t.rpartition(".")[2].startswith("instDecidable")}
+    derived = {
+        text
+        for text, (_, constant, _) in audit.declared.items()
+        if text.rpartition(".")[2].startswith("instDecidable")
+        and _conclusion(audit, constant) in _UNIQUE
+    }
     known = {*request["known"], *derived}
     rests = audit.meaning(roots, known)
     owned: dict[str, dict[str, str]] = {}

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from verify.engines import leanlib, sources
+from verify.engines._replay import SUSPICIOUS_EXTENSIONS
 from verify.engines.audit import judge
 from verify.engines.base import NOTHING, Audit, Build, Message, ModuleResult, Progress, Trust
 from verify.engines.embedded import parse_messages
@@ -278,6 +279,7 @@ def audit_program(
         trusted=", ".join(
             f"(`{m.removesuffix('.')}, {str(m.endswith('.')).lower()})" for m in trust.modules
         ),
+        suspicious=", ".join(f'(`{e}, "{what}")' for e, what in SUSPICIOUS_EXTENSIONS.items()),
         namespaces=", ".join(f"(`{n}, `{m})" for n, m in trust.namespaces),
         nonce=nonce,
     )
@@ -347,6 +349,14 @@ private def auditUses (info : ConstantInfo) : List Name :=
       if space.isPrefixOf name && home != owner then
         findings := findings.push
           s!"{home}: declares {name}; only {owner} may declare what is below it"
+  -- What a project leaves in an extension can change how later text is read.
+  let suspicious : List (Name × String) := [@suspicious@]
+  for (home, data) in env.header.moduleNames.zip env.header.moduleData do
+    unless project.contains home do continue
+    for (extension, entries) in data.entries do
+      for (bad, what) in suspicious do
+        if extension == bad && !entries.isEmpty then
+          findings := findings.push s!"{home}: {entries.size} use(s) of {what} ({extension})"
   -- What the statements mean may rest on trusted modules only.
   let known : List Name := [@definitions@]
   let trusted : List (Name × Bool) := [@trusted@]

@@ -18,6 +18,14 @@ from verify.errors import VerifyError
 _META = "it runs code during elaboration or changes what later text means"
 _NATIVE = "it trusts compiled code that the kernel has not checked"
 
+_ATTRIBUTES: Final = (
+    *("simp", "ext", "congr", "refl", "symm", "trans", "reducible", "irreducible"),
+    *("semireducible", "inline", "match_pattern", "deprecated"),
+)
+_ATTRIBUTE: Final = (
+    rf"((local|scoped)\s+)?(-?({'|'.join(_ATTRIBUTES)})|(?<=local )instance)(?![\w'.!?»])[^\],]*"
+)
+
 BANNED: Final[dict[str, str]] = {
     # What (a word, or a regular expression on text without comments and strings) -> why.
     r"sorry": "it leaves a proof out",
@@ -45,6 +53,13 @@ BANNED: Final[dict[str, str]] = {
     r"(notation|notation3|infix|infixl|infixr|prefix|postfix)": "it changes what later statements "
     "mean, claims among them",
     r"(term_elab|command_elab|tactic_elab|term_parser|command_parser|tactic_parser)": _META,
+    r"(binder_predicate|unif_hint)": "it changes what later statements mean, claims among them",
+    r"(declare|register|builtin)_\w+": _META,
+    r"import\s+(all\s+)?(Lean|Lake|Std)": "with Lean's own modules a file can extend the language; "
+    "proofs need the core library only",
+    # An allow-list: Lean and its libraries have hundreds of attributes, and more each month.
+    rf"(@|attribute\s*)\[(?!\s*{_ATTRIBUTE}(,\s*{_ATTRIBUTE})*\])": "only attributes that cannot "
+    f"change what later text means are allowed: {', '.join(_ATTRIBUTES)}, local instance",
     r"(@|attribute\s*)\[[^\]]*(?<![\w'.])(export|init|delab|app_delab|app_unexpander)"
     r"(?![\w'])[^\]]*\]": _META,
     r"(?<!\[)export": "it gives a name of another namespace, in later statements too",
@@ -53,15 +68,23 @@ BANNED: Final[dict[str, str]] = {
 
 
 def _compile(what: str) -> re.Pattern[str]:
-    """A banned word stands alone: not part of a longer identifier, no component after a dot."""
-    alone = what[0].isalpha() or what[0] == "("
-    return re.compile(rf"(?<![\w'.«#]){what}(?![\w'!?»])" if alone else what)
+    """A banned word stands alone: not part of a longer identifier, no component after a dot.
+
+    In quotation marks it is banned as well: Lean reads `@[«csimp»]` like `@[csimp]`.
+    """
+    alone = what[0].isalpha() or (what[0] == "(" and not what.startswith("(@"))
+    return re.compile(rf"(?<![\w'.#]){what}(?![\w'!?])" if alone else what)
 
 
 # With each pattern the words without one of which it cannot match: looking for a plain word first
 # is ten times faster.
 _PATTERNS: Final = [
-    (_compile(what), re.findall(r"[A-Za-z_]{4,}", what), why) for what, why in BANNED.items()
+    (
+        _compile(what),
+        ["@[", "attribute"] if what.startswith("(@") else re.findall(r"[A-Za-z_]{4,}", what),
+        why,
+    )
+    for what, why in BANNED.items()
 ]
 
 _BEFORE: Final = r"(?<![\w'!?.])"

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from verify import claims, resources, spec, statements
+from verify import claims, project, resources, spec, statements
 from verify.engines import leanlib
 from verify.engines.embedded import EmbeddedEngine
 from verify.errors import VerifyError
@@ -62,6 +62,7 @@ def of_module(
         "project": [[m, str(p), build.olean_hashes[m]] for m, p in build.oleans.items()],
         "statements": list(stated),
         "words": sorted(f"MPSVerify.{word}" for word in words),
+        "trusted": project.TRUSTED,
         "known": claims.pins(spec.load()).definitions,
     }
     done = leanlib.run_child(
