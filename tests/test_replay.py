@@ -263,7 +263,8 @@ def test_a_malformed_trace_is_one_clear_line(
         (b"\xff\xfe{}\n", ":1: not UTF-8"),
         (b'{"trace": 1}\n\x80\n', ":2: not UTF-8"),
         (b"\x00" * 100, ":1: not JSON"),
-        (b"\xef\xbb\xbf{}\n", ":1: not JSON"),
+        (b"\xef\xbb\xbf{}\n", ':1: the first line has no "trace": 1'),
+        (b"\xef\xbb\xbf\xef\xbb\xbf{}\n", ":1: not JSON"),
     ],
 )
 def test_bytes_that_are_no_text_are_one_clear_line(
