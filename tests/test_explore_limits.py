@@ -129,7 +129,7 @@ def test_an_interrupt_ends_the_search_and_leaves_nothing(
         env={**os.environ, "TMPDIR": str(scratch)},
     ) as process:
         # The engine searches when its program runs; the Python search has none.
-        searcher = {"native": "engine-", "spin": "pan"}.get(engine)
+        searcher = {"native": "engine", "spin": "pan"}.get(engine)
         pid = None
         while process.poll() is None and pid is None:
             time.sleep(0.1)

@@ -877,7 +877,7 @@ def test_many_of_a_kind_are_one_line(fakes: Fakes, capsys: pytest.CaptureFixture
     assert cli.run(["gate", "--only", "prove"]) == 1
     lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("REFUTED: prove:")]
     assert len(lines) == 1
-    assert " and 5 more: no" in lines[0]
+    assert " and 6 more: no" in lines[0]
 
 
 def test_a_policy_can_allow_fewer_axioms(gate: Gate, repository: Path) -> None:
@@ -1059,7 +1059,7 @@ def test_job_summary(
     gate()
     text = page.read_text()
     assert text.startswith("before\n## verify gate: REFUTED\n")
-    assert "| prove | REFUTED | 7 of 8 |" in text
+    assert "| prove | REFUTED | 8 of 9 |" in text
     assert "its negation is proved \\<\\&\\\\x01\\>" in text
     assert "-&gt; writeAfterFree" in text
 
@@ -1080,7 +1080,7 @@ def test_what_a_person_sees(
     assert cli.run(["gate"]) == 1
     printed = capsys.readouterr()
     assert printed.err == ""
-    assert "verify prove --spec ../strategies.toml" in printed.out
+    assert "verify prove --anew --spec ../strategies.toml" in printed.out
     assert "REFUTED: prove: mine is safe: its negation is proved" in printed.out
     assert printed.out.splitlines()[-1] == (
         "REFUTED: prove, explore, stress, mutate, require; off: generate"

@@ -21,6 +21,7 @@ from verify.errors import VerifyError
 from verify.files import write_file
 from verify.semantics import Bounds, Event, Model
 from verify.spec import LockScheme, Request
+from verify.verdict import Verdict
 
 RACE = """\
 import MPSVerify.Spec.Scheme
@@ -295,8 +296,8 @@ def main(templates: Path, monkeypatch: pytest.MonkeyPatch) -> type_of_main:
     def run(*arguments: str | Path) -> int:
         with generate.command.make_context("generate", list(map(str, arguments))) as context:
             result = generate.command.invoke(context)
-        assert isinstance(result, int)
-        return result
+        assert isinstance(result, Verdict)
+        return result.exit_code
 
     return run
 

@@ -186,7 +186,8 @@ def test_what_the_changes_do_to_the_truth(searcher: Path) -> None:
 # --- All at once ----------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.slow  # one mutant at a time is judged in the ordinary run, for each kind of change
+@pytest.mark.timeout(1800)
 def test_all_mutants_in_one_spec(engine: EmbeddedEngine, searcher: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "mutants.toml", [m.under_its_own_name() for m in MUTANTS])
     result = prove(path, engine)
