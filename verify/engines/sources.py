@@ -58,8 +58,8 @@ BANNED: Final[dict[str, str]] = {
     r"import\s+(all\s+)?(Lean|Lake|Std)": "with Lean's own modules a file can extend the language; "
     "proofs need the core library only",
     # An allow-list: Lean and its libraries have hundreds of attributes, and more each month.
-    rf"(@|attribute\s*)\[(?!\s*{_ATTRIBUTE}(,\s*{_ATTRIBUTE})*\])": "only attributes that cannot "
-    f"change what later text means are allowed: {', '.join(_ATTRIBUTES)}, local instance",
+    rf"(@|attribute\s*)\[(?!\s*{_ATTRIBUTE}(,\s*{_ATTRIBUTE})*\])[^\]\s]*": "only attributes that "
+    f"cannot change what later text means are allowed: {', '.join(_ATTRIBUTES)}, local instance",
     r"(@|attribute\s*)\[[^\]]*(?<![\w'.])(export|init|delab|app_delab|app_unexpander)"
     r"(?![\w'])[^\]]*\]": _META,
     r"(?<!\[)export": "it gives a name of another namespace, in later statements too",
