@@ -268,7 +268,7 @@ ENGINES = {
 }
 
 
-@pytest.mark.parametrize("only", ["Gate.lean", ".lean"])
+@pytest.mark.parametrize("only", ["Gate.lean", pytest.param(".lean", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ENGINES)
 def test_an_engine_that_misbehaves(
     lean_cache: Path, engine: EmbeddedEngine, tmp_path: Path, kind: str, only: str

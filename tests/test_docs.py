@@ -176,6 +176,7 @@ def test_a_command_that_fails_is_seen(tmp_path: Path) -> None:
         replay([Step("echo yes", ("no",))], tmp_path, environment)
 
 
+@pytest.mark.slow  # README's own example is replayed in the ordinary run
 def test_the_proofs_of_the_tutorial(shell: dict[str, str], tmp_path: Path) -> None:
     """Up to the repaired spec; what needs a compiler and minutes is in the slow test."""
     before, _, after = TUTORIAL.partition("\n## 6. ")

@@ -48,7 +48,12 @@ def permitted(name: str) -> tuple[tuple[str, str], ...]:
     return tuple((hand.KINDS[k], hand.KINDS[n]) for k, n in numbered)
 
 
-@pytest.mark.parametrize("name", NAMES)
+ONE_OF_EACH_KIND = ("globalMutex", "perEncoder", "rwLock", "lockFree")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in ONE_OF_EACH_KIND)) for n in NAMES]
+)
 def test_what_is_said_of_a_strategy(name: str, engine: EmbeddedEngine) -> None:
     told = explain.explain(name, None, engine)
     expect = SHIPPED.strategy(name).claims

@@ -224,10 +224,8 @@ def judged_alone(mutant: Mutant, engine: EmbeddedEngine, searcher: Path, scratch
     "name",
     [
         "globalMutex_encode_takes_global_shared",  # not safe any more
-        "globalMutex_create_takes_encoder_shared",  # neither safe nor sequential
         "perEncoder_no_liveness_check",  # the unchecked guard of the predecessor
         "noSync_a_liveness_check",  # is lockFree: every claim still true
-        "rwLock_encode_takes_global_exclusive",  # is globalMutex: safe and sequential
         "lockFree_encode_takes_global_exclusive",  # one lock alone changes nothing
     ],
 )

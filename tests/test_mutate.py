@@ -267,6 +267,7 @@ def test_a_bug_in_the_generator(engine: EmbeddedEngine, monkeypatch: pytest.Monk
     assert "what `verify generate` writes is not the scheme that the spec names" in finding
 
 
+@pytest.mark.slow  # single rules and single bugs are in the ordinary run
 @needs_compiler
 def test_a_bug_in_the_guard_and_a_changed_rule(engine: EmbeddedEngine, tmp_path: Path) -> None:
     rule = semantic.BY_NAME["shared_excludes_shared"]

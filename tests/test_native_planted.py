@@ -216,6 +216,14 @@ SLOW = {
     "a sanitizer whose reports are suppressed",
     "a control arm that crashes",
     "free threads whose faults are not counted",
+    "non-recursive lock",
+    "two mutexes for one encoder",
+    "skipped release",
+    "unlock before the original call",
+    "a wait that retakes one of two locks",
+    "a scheduler that notes no fault",
+    "a sanitizer that reports nothing",
+    "a control arm that hangs",
 }
 
 
