@@ -8,7 +8,6 @@ import os
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,13 +54,14 @@ def test_a_dumped_spec_makes_the_same_claims(tmp_path: Path) -> None:
         "x = {" + " . ".join(['"a"'] * 50_000) + " = 1}",
     ],
 )
-def test_a_key_of_many_parts_is_refused_at_once(tmp_path: Path, text: str) -> None:
+def test_a_key_of_many_parts_is_refused_before_it_is_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     path = tmp_path / "deep.toml"
     path.write_text(f"\n{text}\n")
-    start = time.monotonic()
+    monkeypatch.setattr("tomllib.loads", lambda _: pytest.fail("parsing takes quadratic time"))
     with pytest.raises(VerifyError, match=r"deep\.toml:2: a key of more than 64 parts; "):
         specs.load(path)
-    assert time.monotonic() - start < 10
 
 
 def test_dots_in_a_text_are_no_key(tmp_path: Path) -> None:

@@ -45,9 +45,14 @@ class VulkanRun:
     device: str = ""
 
     @property
+    def reported(self) -> bool:
+        """Whether the validation layer reported anything."""
+        return self.threading + self.other > 0
+
+    @property
     def flagged(self) -> bool:
         """Whether anything was found."""
-        return self.threading + self.other + self.crashes > 0
+        return self.reported or self.crashes > 0
 
     def __str__(self) -> str:
         words = [
@@ -124,7 +129,7 @@ class VulkanDriver:
             wrong.append(f"the validation layer reports: {row.own_pools}")
         if not row.claim_safe and not row.own_pools.flagged:
             undecided.append(f"nothing was found in {row.own_pools.operations} operations")
-        if not row.control.threading + row.control.other:  # a crash is no report of the layer's
+        if not row.control.reported:  # a crash is no report of the layer's
             undecided.append("the control arm without the guard shows nothing")
         row.judge(wrong, undecided)
 
@@ -138,7 +143,7 @@ class VulkanDriver:
                 "strategy": strategy.name, "threads": self.threads, "pools": pools,
                 "seconds": seconds, "seed": self.seed + attempt, "guarded": int(guarded),
             })  # fmt: skip
-            if until_flagged and total.flagged:
+            if until_flagged and (total.flagged if guarded else total.reported):
                 break
         return total
 
@@ -165,6 +170,10 @@ def run_once(executable: Path, total: VulkanRun, arguments: dict[str, object]) -
         raise EngineMissing(f"Vulkan cannot run here: {reason}; see verify doctor")
     if done.returncode < 0:
         total.crashes += 1
+        # The layer's first reports of a program that did not live to count them.
+        said = done.stderr.splitlines()
+        total.threading += "threading error reported" in said
+        total.other += "other error reported" in said
         return
     ended = f"{executable.name} ended with {done.returncode} ({done.stderr.strip()[-200:]}) and"
     with answers.taken_from(ended, "see verify doctor"):

@@ -102,7 +102,9 @@ def _run(
     if done.returncode not in {verdict.exit_code for verdict in Verdict}:
         raise VerifyError(f"{said} ended with exit code {done.returncode}; run it by hand")
     try:
-        json.loads(text)
+        result = json.loads(text)
+        if done.returncode == Verdict.ERROR.exit_code and set(result) == {"verdict", "error"}:
+            raise ValueError  # what a command says that did not run
     except ValueError:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise VerifyError(f"{said} printed no result: {last[:200]}") from None

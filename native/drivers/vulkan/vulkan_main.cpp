@@ -34,7 +34,10 @@ VKAPI_ATTR VkBool32 VKAPI_CALL message(VkDebugUtilsMessageSeverityFlagBitsEXT,
                                        VkDebugUtilsMessageTypeFlagsEXT,
                                        const VkDebugUtilsMessengerCallbackDataEXT* data, void*) {
     const char* name = data->pMessageIdName == nullptr ? "" : data->pMessageIdName;
-    (std::strstr(name, "Threading") != nullptr ? threading : other).fetch_add(1);
+    const bool races = std::strstr(name, "Threading") != nullptr;
+    // Said at once: without a guard the driver may crash before the counts are printed.
+    if ((races ? threading : other).fetch_add(1) == 0)
+        std::fprintf(stderr, "%s error reported\n", races ? "threading" : "other");
     return VK_FALSE;
 }
 
