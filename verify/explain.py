@@ -11,7 +11,6 @@ whether Lean's kernel has accepted them; the others ask no Lean.
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -515,14 +514,7 @@ def _deliver(
 def _write(path: Path, text: str) -> None:
     """Write a file whole, or not at all."""
     try:
-        if path.exists() and not path.is_file():
-            write_file(path, text)  # into a device or a pipe, not in its place
-            return
-        # A temporary directory, not a temporary file: that would be for its owner only.
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".verify-") as work:
-            file = Path(work) / "picture"
-            file.write_text(text, encoding="utf-8")
-            file.replace(path)
+        write_file(path, text, parents=False)
     except OSError as error:
         raise VerifyError(f"{path}: {error.strerror}; name a file that can be written") from None
 

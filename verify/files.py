@@ -91,12 +91,13 @@ def read_start(path: Path, most: int) -> bytes:
         os.close(handle)
 
 
-def write_file(path: Path, text: str) -> None:
+def write_file(path: Path, text: str, *, parents: bool = True) -> None:
     """Write a file so that it is never seen half-written.
 
     Args:
-        path: Its directory is made if it is not there.
+        path: The file, or a device or a pipe.
         text: Written as UTF-8 with the line ends it has.
+        parents: Make its directory if it is not there.
 
     Raises:
         OSError: If it cannot be written; the old file is then as it was.
@@ -106,7 +107,8 @@ def write_file(path: Path, text: str) -> None:
         with path.open("w", encoding="utf-8", newline="") as stream:
             stream.write(text)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if parents:
+        path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import tempfile
 from importlib import metadata
 from pathlib import Path
 
@@ -106,13 +105,7 @@ def command(
 def _write(path: Path, text: str) -> None:
     """Write a file that others may read, all of it or nothing."""
     try:
-        if path.exists() and not path.is_file():
-            write_file(path, text)  # into a device or a pipe, not in its place
-            return
-        with tempfile.TemporaryDirectory(prefix=".report-", dir=path.parent) as work:
-            partial = Path(work) / path.name
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(path)
+        write_file(path, text, parents=False)
     except OSError as error:
         raise VerifyError(
             f"{path}: {error.strerror or error}; name a file in a directory that can be written"
