@@ -696,7 +696,8 @@ def test_two_gates_at_once(fakes: Fakes, repository: Path, monkeypatch: pytest.M
 
 
 _KILLED = """
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # below nohup it is ignored, and that is inherited
 sys.path[:0] = {path!r}
 import test_gate
 from pathlib import Path

@@ -87,6 +87,16 @@ def templates(root: Path) -> frozenset[str]:
 
 
 @cache
+def _families(root: Path) -> re.Pattern[str]:
+    """Names that the templates make of a text and a name, as `faults_` and an environment's."""
+    beginnings = set()
+    for path in sorted((root / "model" / "templates").glob("*.j2")):
+        text = _HOLE.sub("\x00", _NO_TERM.sub(" ", path.read_text(encoding="utf-8")))
+        beginnings |= set(re.findall(r"(?<!\w)([A-Za-z]\w*_)\x00", text))
+    return re.compile(rf"(?:{'|'.join(sorted(beginnings))})\w+")
+
+
+@cache
 def environments(root: Path) -> frozenset[str]:
     """What is declared below `Env`, fields among it: an environment becomes `Env.NAME`."""
     names = set()
@@ -104,17 +114,21 @@ def why(name: str, what: str) -> str | None:
         name: The name.
         what: `environment name`, `file name`, or what names a strategy or a theorem.
     """
+    from verify.engines import sources
+
     root = resources.root()
     if name in KEYWORDS:
         return "is a word that Lean reserves"
     if name in DERIVED:
         return "is a name that Lean derives for types"
+    if sources.banned(name) is not None:
+        return "is a word that the scan of Lean sources refuses"
     if what == "file name":
         return None
     if what == "environment name":
         return "is declared for environments by the model" if name in environments(root) else None
     if name in core():
         return "is a name of Lean's core library"
-    if name in templates(root) or re.fullmatch(r"safe_strategies_exactly_\w+", name):
+    if name in templates(root) or _families(root).fullmatch(name):
         return "is a name that the generated Lean uses"
     return None

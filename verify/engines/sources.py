@@ -153,6 +153,11 @@ def scan(source: Source) -> tuple[Message, ...]:
     return tuple(sorted(found, key=lambda m: (m.line, m.column)))
 
 
+def banned(word: str) -> str | None:
+    """Why a word may not stand in a project's source; None if it may."""
+    return next((why for pattern, _, why in _PATTERNS if pattern.fullmatch(word)), None)
+
+
 def imports(source: str) -> tuple[str, ...]:
     """The modules that a source imports, in order; `Init` is implied unless it is a prelude."""
     return tuple(_imports(blank(source).split()))
