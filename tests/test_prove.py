@@ -139,6 +139,7 @@ def test_it_works_anywhere(command: Command, tmp_path: Path) -> None:
 # --- From nothing ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # half a minute; .ci/run begins with a `verify prove` from nothing
 def test_from_nothing(tmp_path: Path) -> None:
     """The first run on a machine: core, development, audit, with two processes at once."""
     engine = EmbeddedEngine(cache=tmp_path / "cache")
@@ -148,6 +149,9 @@ def test_from_nothing(tmp_path: Path) -> None:
     names = [module.module for module in result.modules]
     assert len(names) == len(set(names)) > 50  # each once
     assert max(module.peak_mb for module in result.modules) < 500
+
+
+def test_the_audit_stays_small(engine: EmbeddedEngine) -> None:
     build = engine.build(resources.root(), ["MPSVerify.AGX.Race"])
     audit = engine.audit(build, ["MPSVerify.AGX.race_condition_exists"], [])
     assert audit.ok

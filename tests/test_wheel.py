@@ -142,15 +142,12 @@ def test_the_first_run_is_as_recorded(run: Run) -> None:
         replayed += [line, *done.stdout.splitlines()]
         assert done.returncode == 0, done.stderr
     assert normalised("\n".join(replayed)) == normalised(recorded)
-    # Another gate repeats the one before it, whose results it can use.
-    again = run("verify", "gate", "--json")
-    stages = {stage["stage"]: stage for stage in json.loads(again.stdout)["stages"]}
-    assert [name for name, stage in stages.items() if stage["cached"]] == [
+    # The second gate uses the results of the first, but for prove: the kernel replays again.
+    assert re.findall(r"^ +(\w+) .* reused ", recorded, flags=re.M) == [
         "explore",
         "stress",
         "mutate",
-    ]  # not prove: the kernel replays what is compiled
-    assert len(stages["prove"]["checks"]) == 9
+    ]
 
 
 def normalised(text: str) -> list[str]:
