@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,7 @@ def said(build: Build, found: Audit) -> str:
     return "\n".join([*messages, *found.problems])
 
 
+SKIPPED = "theorem attack : (0 : Nat) = 1 := by decide +kernel\n"
 HONEST = """\
 theorem attack : (0 : Nat) = 0 := rfl
 theorem other (p q : Prop) (hp : p) (hq : q) : q ∧ p := ⟨hq, hp⟩
@@ -230,7 +232,7 @@ def test_a_child_that_misbehaves_proves_nothing(
 
 def test_an_audit_is_remembered_sealed(engine: EmbeddedEngine, project: Project) -> None:
     build = engine.build(project({"M.lean": "theorem memory : True := True.intro\n"}), ["M"])
-    before = set(engine.cache.rglob("*.json"))
+    before = set((engine.cache / "audits").glob("*.json"))
 
     def judged(by: EmbeddedEngine, *, theorem: str = "memory", trust: Trust = NOTHING) -> bool:
         """Whether the kernel has replayed it now."""
@@ -239,7 +241,7 @@ def test_an_audit_is_remembered_sealed(engine: EmbeddedEngine, project: Project)
         return found.seconds > 0
 
     assert judged(engine)
-    (memory,) = set(engine.cache.rglob("*.json")) - before
+    (memory,) = set((engine.cache / "audits").glob("*.json")) - before
     assert not judged(engine), "it was believed"
     assert judged(EmbeddedEngine(cache=engine.cache, anew=True)), "the gate's engine asks again"
     assert judged(engine, trust=Trust(modules=("MPSVerify.Spec.",))), "another question"
@@ -257,6 +259,43 @@ def test_an_audit_is_remembered_sealed(engine: EmbeddedEngine, project: Project)
     other = memory.with_name(memory.name[::-1])
     other.write_text(honest)
     assert judged(engine), "a seal is good for one name"
+
+
+def test_the_replay_is_remembered_up_to_a_change(
+    engine: EmbeddedEngine, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    believed = []
+    run_child = leanlib.run_child
+
+    def listen(*arguments: Any, **named: Any) -> leanlib.Completed:
+        if text := named.get("stdin"):
+            believed.append(json.loads(text)["believed"])
+        return run_child(*arguments, **named)
+
+    monkeypatch.setattr(leanlib, "run_child", listen)
+
+    def judged(by: EmbeddedEngine, last: str, first: str = "theorem a : 0 = 0 := rfl\n") -> Audit:
+        files = {"A.lean": first, "B.lean": "import A\ntheorem b : 0 = 0 := a\n", "C.lean": last}
+        return by.audit(by.build(project(files), ["C"]), ["b"], [])
+
+    with monkeypatch.context() as patch:
+        # A false theorem that only the kernel notices: behind what is believed it is replayed.
+        patch.setattr(sources, "scan", lambda _: ())
+        lie = f"import B\nset_option debug.skipKernelTC true in\n{SKIPPED}"
+        assert judged(engine, "import B\n").ok
+        refused = judged(engine, lie)
+        assert any("the kernel refused a constant" in e for e in refused.errors), refused
+        assert judged(engine, "import B\ntheorem c : 1 = 1 := rfl\n").ok
+        assert judged(EmbeddedEngine(cache=engine.cache, anew=True), "import B\n-- x\n").ok
+        assert judged(engine, "import B\n", "theorem a : 0 = 0 := Eq.refl _\n").ok
+        assert believed == [0, 2, 2, 0, 0]
+        # What was refused is not among what is believed.
+        assert judged(engine, lie).errors == refused.errors
+        # An entry that this user has not sealed is none.
+        for entry in (engine.cache / "accepted").glob("*.json"):
+            entry.write_text('"accepted by the kernel"')
+        judged(engine, "import B\ntheorem c : 2 = 2 := rfl\n")
+        assert believed[5:] == [2, 0]
 
 
 def test_an_axiom_counts_by_allow_list() -> None:
@@ -357,6 +396,7 @@ def test_a_request_is_answered_in_full(engine: EmbeddedEngine, project: Project)
         "nonce": "n",
         "core": [[m, str(p), build.core_hashes[m]] for m, p in build.core_oleans.items()],
         "project": [[m, str(p), build.olean_hashes[m]] for m, p in build.oleans.items()],
+        "believed": 0,
         "theorems": ["attack"],
         "pairs": [],
         "trust": dataclasses.asdict(NOTHING),

@@ -34,6 +34,7 @@ def everything() -> list[str]:
     parts = {part for name in names for part in name.split(".")}
     parts |= {*reserved.KEYWORDS, *reserved.DERIVED, *reserved.core(), *reserved.templates(ROOT)}
     parts |= {"faults_default", "reaches_nullDeref", "native_decide", "register_mine", "simproc"}
+    parts |= {"parallel", "is_safe", "teardown_race"}
     parts |= {"simp", "cases", "rw", "exact", "at", "deriving", "s", "h", "trace", "counterexample"}
     return sorted(p for p in parts if PLAIN.fullmatch(p) and len(p) <= spec.MAX_NAME)
 
@@ -71,7 +72,7 @@ def test_a_taken_name_is_refused_in_one_line(tmp_path: Path) -> None:
     must = {"Safe", "Option", "absurd", "some", "Strategy", "AGX", "MPSVerify", "LockScheme",
             "scheme", "rec", "true", "fun", "Env", "all_strategies_classified",
             "safe_iff_criterion", "faults_default", "reaches_nullDeref", "reduceBool",
-            "trustCompiler", "native_decide"}  # fmt: skip
+            "trustCompiler", "native_decide", "parallel", "is_safe", "teardown_race"}  # fmt: skip
     assert must <= set(refused)
     assert not {"mine", "perThread", "encode", "queue", "s", "trace"} & set(refused)
 

@@ -312,6 +312,7 @@ _ENTRIES: Final = {
     "index": r"[0-9a-f]{64}\.json",
     "objects": r"[0-9a-f]{64}\.olean",
     "audits": r"[0-9a-f]{64}\.json",
+    "accepted": r"[0-9a-f]{64}\.json",
     "core": r"[0-9a-f]{64}(\.lock)?",
     "gate": r"[0-9a-f]{64}\.(json|lock)",
     "native": r"[0-9a-f]{64}",

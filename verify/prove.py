@@ -21,6 +21,7 @@ from verify import spec as specs
 from verify.claims import GATE, Claim, Line
 from verify.deadlock import ENGLISH, THREADS, Finding
 from verify.engines.base import Audit, Engine, ModuleResult
+from verify.engines.sources import imports
 from verify.engines.sources import path_of as module_path
 from verify.errors import VerifyError
 from verify.spec import Spec, Strategy
@@ -168,8 +169,15 @@ class _Project:
     """For the shipped spec: what its hand-written claims may mention."""
 
     def roots(self) -> list[str]:
-        """What is checked besides the gate's module."""
-        return ["MPSVerify", claims.PINNED] if self.shipped else ["MPSVerify.AGX"]
+        """What is checked besides the gate's module; first what no spec changes.
+
+        The kernel's replay is remembered up to the first module that has changed.
+        """
+        if not self.shipped:
+            return ["MPSVerify.AGX"]
+        text = (self.root / "MPSVerify.lean").read_text(encoding="utf-8")
+        model = [m for m in imports(text) if m.startswith(("MPSVerify.Spec.", "MPSVerify.Thm."))]
+        return [*model, "MPSVerify", claims.PINNED]
 
 
 def prove(

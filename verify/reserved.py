@@ -47,6 +47,9 @@ _TERM = re.compile(r"(?<![\w.])[A-Za-z]\w*")
 _NO_TERM = re.compile(r"\{#.*?#\}|\{%.*?%\}|/-.*?-/|--[^\n]*", re.S)
 _HARMLESS = frozenset("create encode destroy complete check kernel rw cases h s".split())
 """In the templates: fields, tactics and bound variables, which nothing can shadow."""
+_BELOW = frozenset("is_safe is_unsafe parallel teardown_race".split())
+"""Last parts of the names that theorems of a strategy have by default (see `views`): below a
+strategy of that name it is the theorem that is nearer."""
 _HOLE = re.compile(r"\{\{.*?\}\}", re.S)
 
 
@@ -129,6 +132,6 @@ def why(name: str, what: str) -> str | None:
         return "is declared for environments by the model" if name in environments(root) else None
     if name in core():
         return "is a name of Lean's core library"
-    if name in templates(root) or _families(root).fullmatch(name):
+    if name in templates(root) | _BELOW or _families(root).fullmatch(name):
         return "is a name that the generated Lean uses"
     return None

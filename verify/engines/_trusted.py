@@ -148,7 +148,8 @@ def answer(request: dict[str, Any], library: str) -> dict[str, Any]:
         audit.load(module, path, digest, project=False)
     for module, path, digest in request["project"]:
         audit.load(module, path, digest, project=True)
-    audit.run_replay()
+    audit.settle()
+    audit.check()
     terms = Terms(audit)
     roots = [*audit.mentioned(request["statements"]), *((w, w) for w in request["words"])]
     for module, path, _ in request["project"]:

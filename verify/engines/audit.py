@@ -4,9 +4,11 @@ A child process (`_replay`) reads the compiled modules as data, lets Lean's kern
 constant again from an empty environment, and answers questions about the result: is a claimed
 theorem there, is it a theorem, which axioms does it use, does it state exactly the claim.
 
-A replay takes seconds, so an answer without errors is kept, sealed (`verify.cache`), under a hash
-of the whole question: library, compiled modules, theorems, claims, trust.  An engine that judges
-anew, as the gate's does, reads none.
+A replay takes seconds.  So an answer without errors is kept, sealed (`verify.cache`), under a hash
+of the whole question: library, compiled modules, theorems, claims, trust.  And since the kernel
+takes module after module, it is kept as well which beginnings of that list it has accepted, so that
+after a change only what follows is replayed.  An engine that judges anew, as the gate's does, reads
+neither.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from verify.engines.embedded import EmbeddedEngine
 
 CHILD: Final = Path(__file__).with_name("_replay.py")
+
+ACCEPTED: Final = "accepted by the kernel"
 
 TIMEOUT: Final = 120.0
 """Seconds for the replay; some 6,000 constants take less than one."""
@@ -81,11 +85,13 @@ def audit(
     if not engine.anew and isinstance(known := caches.read(memory), dict):
         caches.touch(memory)
         return judge(known, theorems, pairs, 0.0, 0.0)
+    beginnings = _beginnings(engine.cache, [question[:2], question[2]], project)
+    believed = 0 if engine.anew else _believed(beginnings)
     nonce = secrets.token_hex(8)
     done = leanlib.run_child(
         [sys.executable, "-I", str(child), str(engine.library.path)],
         timeout=TIMEOUT,
-        stdin=json.dumps({**request, "nonce": nonce}),
+        stdin=json.dumps({**request, "nonce": nonce, "believed": believed}),
         children=engine.children,
     )
     trouble = done.failure() or (f"exit code {done.returncode}" if done.returncode else None)
@@ -109,7 +115,32 @@ def audit(
     if not judged.errors:
         with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
             caches.write(memory, answer)
+            for path in beginnings[believed:]:
+                caches.write(path, ACCEPTED)
     return judged
+
+
+def _beginnings(cache: Path, base: object, modules: Sequence[Sequence[str]]) -> list[Path]:
+    """Where it is kept that the kernel has accepted the first module, the first two, and so on.
+
+    Args:
+        base: What they stand on: library, program of the child, core.
+        modules: Name, file and hash of each, in the order of the replay.
+    """
+    found, key = [], json.dumps(base)
+    for module, _, digest in modules:
+        key = hashlib.sha256(json.dumps([key, module, digest]).encode()).hexdigest()
+        found.append(cache / "accepted" / f"{key}.json")
+    return found
+
+
+def _believed(beginnings: Sequence[Path]) -> int:
+    """How many of the first modules the kernel has accepted in an earlier run."""
+    for count in range(len(beginnings), 0, -1):
+        if caches.read(beginnings[count - 1]) == ACCEPTED:
+            caches.touch(beginnings[count - 1])
+            return count
+    return 0
 
 
 def judge(
