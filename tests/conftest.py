@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +21,7 @@ settings.register_profile(
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
+T = TypeVar("T")
 type_of_run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 STRATEGY = """\
@@ -62,6 +64,18 @@ def spec_file(tmp_path: Path) -> Callable[[str | bytes], Path]:
         return path
 
     return write
+
+
+def mostly_slow(values: Iterable[T], *quick: T) -> list[Any]:
+    """The parameters of a test of which the ordinary run takes some, and the slow tests the rest.
+
+    Args:
+        values: All of them; what is no text needs an identifier from the test.
+        quick: Those that stand for one kind each.
+    """
+    every = list(values)
+    assert all(value in every for value in quick), "a kind is gone"
+    return [pytest.param(v, marks=[pytest.mark.slow] * (v not in quick)) for v in every]
 
 
 def children(parent: int) -> list[int]:

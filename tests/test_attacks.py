@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import STRATEGY, type_of_run
+from conftest import STRATEGY, mostly_slow, type_of_run
 
 from verify import cache as caches
 from verify import cli, resources, spec
@@ -79,7 +79,7 @@ def cheat_in_template(edit: Edit, cheat: str) -> None:
     edit(TEMPLATE, SAFE_THEOREM, f"{before}{SAFE_THEOREM.replace(SAFE_PROOF, proof)}")
 
 
-@pytest.mark.parametrize("cheat", CHEATS)
+@pytest.mark.parametrize("cheat", mostly_slow(CHEATS, "sorry", "skipKernelTC"))
 def test_a_true_claim_without_a_proof(edit: Edit, engine: EmbeddedEngine, cheat: str) -> None:
     cheat_in_template(edit, cheat)
     result = prove(None, engine)
@@ -95,7 +95,8 @@ def test_a_true_claim_without_a_proof(edit: Edit, engine: EmbeddedEngine, cheat:
         ("sorry", "depends on sorryAx"),
         ("axiom", "declares the axiom MPSVerify.AGX.perStream.cheat"),
         ("native_decide", None),  # the reduced core cannot run it; a full one has an axiom for it
-        ("implemented_by", None),
+        # The same of a function that the compiler runs instead of another.
+        pytest.param("implemented_by", None, marks=pytest.mark.slow),
         ("skipKernelTC", None),  # `decide +kernel` asks the kernel before the option counts
     ],
 )
@@ -119,7 +120,11 @@ def test_a_false_claim_where_nobody_reads_the_sources(
         assert reason in said(result)
 
 
-@pytest.mark.parametrize("attack", ["Sorry", "Axiom", "NativeDecide", "SkipKernel", "WrongGcd"])
+@pytest.mark.parametrize(
+    "attack",
+    # What the scan refuses, and what only the kernel does; test_audit.py has all of them.
+    mostly_slow(["Sorry", "Axiom", "NativeDecide", "SkipKernel", "WrongGcd"], "Sorry", "WrongGcd"),
+)
 def test_a_bad_module_beside_the_good_ones(tree: Path, engine: EmbeddedEngine, attack: str) -> None:
     shutil.copy(ATTACKS / f"{attack}.lean", tree / "MPSVerify" / "Theory" / "Attack.lean")
     result = prove(None, engine)
@@ -135,11 +140,19 @@ def test_a_bad_module_beside_the_good_ones(tree: Path, engine: EmbeddedEngine, a
     [
         (SAFE_THEOREM, "theorem {{ s.theorem }} : True :=\n  trivial\n"),
         (SAFE_THEOREM, SAFE_THEOREM.replace("default {{ s.name }}", "default encoders")),
-        (SAFE_THEOREM, SAFE_THEOREM.replace("Safe .default", "Safe .confinedNoHandlers")),
+        pytest.param(
+            SAFE_THEOREM,
+            SAFE_THEOREM.replace("Safe .default", "Safe .confinedNoHandlers"),
+            marks=pytest.mark.slow,  # another argument, as in the row above
+        ),
         (SAFE_THEOREM, SAFE_THEOREM.replace("{{ s.theorem }} :", "{{ s.theorem }} (_ : False) :")),
         (SAFE_THEOREM, SAFE_THEOREM.replace("theorem {{", "def {{")),
         (SAFE_THEOREM, ""),
-        (SAFE_THEOREM, SAFE_THEOREM.replace("{{ s.theorem }}", "{{ s.theorem }}s")),
+        pytest.param(
+            SAFE_THEOREM,
+            SAFE_THEOREM.replace("{{ s.theorem }}", "{{ s.theorem }}s"),
+            marks=pytest.mark.slow,  # it is missing, as in the row above
+        ),
     ],
     ids="True scheme environment hypothesis def missing misspelt".split(),
 )
@@ -166,7 +179,10 @@ def test_the_shipped_statements_are_compared_as_well(edit: Edit, engine: Embedde
     assert "mutex_prevents_race" in said(result)
 
 
-@pytest.mark.parametrize("namespace", ["MPSVerify.Gate", "MPSVerify.AGX", "MPSVerify.Claims"])
+@pytest.mark.parametrize(
+    "namespace",
+    mostly_slow(["MPSVerify.Gate", "MPSVerify.AGX", "MPSVerify.Claims"], "MPSVerify.Gate"),
+)
 def test_another_meaning_for_the_words_of_a_claim(
     edit: Edit, engine: EmbeddedEngine, namespace: str
 ) -> None:
@@ -200,7 +216,10 @@ def test_other_locks_under_the_right_name(edit: Edit, engine: EmbeddedEngine) ->
     assert result.verdict is Verdict.ERROR
 
 
-@pytest.mark.parametrize("template", [TEMPLATE, "model/templates/SyncStrategyCompleteness.lean.j2"])
+@pytest.mark.parametrize(
+    "template",
+    mostly_slow([TEMPLATE, "model/templates/SyncStrategyCompleteness.lean.j2"], TEMPLATE),
+)
 def test_an_empty_module(tree: Path, engine: EmbeddedEngine, template: str) -> None:
     (tree / template).write_text("")
     result = prove(None, engine)
@@ -221,20 +240,29 @@ def test_a_module_that_fails_for_no_claim(
 # --- The hand-written claims ----------------------------------------------------------------------
 
 CLAIM = "theorem mutex_prevents_race : Safe .default globalMutex := AGX.mutex_prevents_race"
+WEAKER = CLAIM.replace("globalMutex :=", "globalMutex ∨ True := .inl")
+AXIOM = "axiom mutex_prevents_race : Safe .default globalMutex"
 
 
 @pytest.mark.parametrize(
     "instead",
-    [
+    mostly_slow(
+        [
+            "",
+            f"/- {CLAIM} -/",
+            "theorem mutex_prevents_race : True := trivial",
+            "theorem mutex_prevents_race : TeardownRace .default noSync := "
+            "AGX.race_condition_exists",
+            "theorem mutex_prevents_race : Safe .default perStream := AGX.mutex_prevents_race",
+            CLAIM.replace("Safe .default globalMutex", "Safe .default perEncoder"),
+            WEAKER,
+            AXIOM,
+        ],
         "",
-        f"/- {CLAIM} -/",
         "theorem mutex_prevents_race : True := trivial",
-        "theorem mutex_prevents_race : TeardownRace .default noSync := AGX.race_condition_exists",
-        "theorem mutex_prevents_race : Safe .default perStream := AGX.mutex_prevents_race",
-        CLAIM.replace("Safe .default globalMutex", "Safe .default perEncoder"),
-        CLAIM.replace("globalMutex :=", "globalMutex ∨ True := .inl"),
-        "axiom mutex_prevents_race : Safe .default globalMutex",
-    ],
+        WEAKER,
+        AXIOM,
+    ),
 )
 def test_a_hand_written_claim_that_is_gone_or_changed(
     edit: Edit, engine: EmbeddedEngine, instead: str
@@ -245,7 +273,7 @@ def test_a_hand_written_claim_that_is_gone_or_changed(
     assert any(j.verdict is not Verdict.PROVED for j in result.restated) or result.errors
 
 
-@pytest.mark.parametrize("text", ["", "import MPSVerify.AGX\n"])
+@pytest.mark.parametrize("text", mostly_slow(["", "import MPSVerify.AGX\n"], ""))
 def test_no_hand_written_claim_at_all(tree: Path, engine: EmbeddedEngine, text: str) -> None:
     (tree / "MPSVerify" / "Claims.lean").write_text(text)
     result = prove(None, engine)
@@ -269,7 +297,7 @@ ENGINES = {
 
 
 @pytest.mark.parametrize("only", ["Gate.lean", pytest.param(".lean", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("kind", mostly_slow(ENGINES, "silent", "killed", "killed after its work"))
 def test_an_engine_that_misbehaves(
     lean_cache: Path, engine: EmbeddedEngine, tmp_path: Path, kind: str, only: str
 ) -> None:

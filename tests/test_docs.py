@@ -213,6 +213,7 @@ def test_the_tutorial_needs_no_other_step(tmp_path: Path) -> None:
     assert (tmp_path / "mps-verify" / "bin" / "verify").is_file()
 
 
+@pytest.mark.slow  # README's own example is replayed in the ordinary run
 def test_the_example_of_a_strategy(shell: dict[str, str], tmp_path: Path) -> None:
     script = [step for block in blocks(EXTENDING) for step in steps(block)]
     assert len(script) == 2

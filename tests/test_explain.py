@@ -9,7 +9,7 @@ from typing import Any
 
 import independent_search as hand
 import pytest
-from conftest import type_of_run
+from conftest import mostly_slow, type_of_run
 
 from verify import claims, explain, page, spec, views
 from verify import prove as gate
@@ -48,12 +48,7 @@ def permitted(name: str) -> tuple[tuple[str, str], ...]:
     return tuple((hand.KINDS[k], hand.KINDS[n]) for k, n in numbered)
 
 
-ONE_OF_EACH_KIND = ("globalMutex", "perEncoder", "rwLock", "lockFree")
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in ONE_OF_EACH_KIND)) for n in NAMES]
-)
+@pytest.mark.parametrize("name", mostly_slow(NAMES, "perEncoder", "lockFree"))
 def test_what_is_said_of_a_strategy(name: str, engine: EmbeddedEngine) -> None:
     told = explain.explain(name, None, engine)
     expect = SHIPPED.strategy(name).claims

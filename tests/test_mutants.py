@@ -224,8 +224,6 @@ def judged_alone(mutant: Mutant, engine: EmbeddedEngine, searcher: Path, scratch
     "name",
     [
         "globalMutex_encode_takes_global_shared",  # not safe any more
-        "perEncoder_no_liveness_check",  # the unchecked guard of the predecessor
-        "noSync_a_liveness_check",  # is lockFree: every claim still true
         "lockFree_encode_takes_global_exclusive",  # one lock alone changes nothing
     ],
 )

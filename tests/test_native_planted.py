@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import mostly_slow
 from planted import Bug, Builder
 
 from verify import campaign, controls, native, spec, stress
@@ -207,6 +208,8 @@ def run(made: stress.FakeDriver, name: str, seconds: float = 1.5) -> stress.Row:
 
 
 SLOW = {
+    "a wait that keeps one of two locks",
+    "retire keeps the key",
     # Beside each stands a quicker one of the same kind.
     "calls dropped on live encoders",
     "lock keyed by selector",
@@ -255,7 +258,7 @@ def test_a_planted_bug_is_found(
 
 @pytest.mark.parametrize(
     "name",
-    ["mine", "taker", *(pytest.param(n, marks=pytest.mark.slow) for n in ("keeper", "readers"))],
+    mostly_slow(["mine", "taker", "keeper", "readers"], "mine"),
 )
 def test_without_a_bug_all_agrees(
     name: str, tmp_path: Path, objects: Path, monkeypatch: pytest.MonkeyPatch

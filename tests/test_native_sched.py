@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from conftest import mostly_slow
 
 from verify import native, spec
 from verify.campaign import DEEP, programs, run_programs
@@ -31,7 +32,14 @@ def session(library: native.Library, request: pytest.FixtureRequest) -> Iterator
         yield opened
 
 
-@pytest.mark.parametrize("strategy", SPEC.strategies, ids=NAMES)
+@pytest.mark.parametrize(
+    "strategy",
+    mostly_slow(
+        SPEC.strategies,
+        *map(SPEC.strategy, ("noSync", "globalMutex", "perEncoder", "rwLock", "perOp")),
+    ),
+    ids=NAMES,
+)
 def test_every_small_program_agrees_with_the_claim(
     library: native.Library, strategy: Strategy
 ) -> None:
@@ -62,8 +70,11 @@ def test_random_schedules_catch_each_unsafe_strategy_with_every_seed(
             assert found != strategy.claims.safe, (seed, outcome)
 
 
-@pytest.mark.parametrize("environment", SPEC.environments)
-@pytest.mark.parametrize("name", ["perEncoder", "rwLock", "perOp"])
+@pytest.mark.parametrize(
+    ("name", "environment"),
+    # Every environment once, and three kinds of locks; all pairs are in the slow test.
+    [*(("perEncoder", e) for e in SPEC.environments), ("rwLock", "default"), ("perOp", "default")],
+)
 def test_the_native_graph_is_the_model_graph(
     library: native.Library, name: str, environment: str
 ) -> None:

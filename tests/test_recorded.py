@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import type_of_run
+from conftest import mostly_slow, type_of_run
 
 from verify import native, resources, spec, trace
 from verify.errors import VerifyError
@@ -33,7 +33,13 @@ def run(executable: Path) -> Run:
     return run
 
 
-@pytest.mark.parametrize("strategy", SPEC.strategies, ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "strategy",
+    mostly_slow(
+        SPEC.strategies, *map(SPEC.strategy, ("noSync", "globalMutex", "perEncoder", "rwLock"))
+    ),
+    ids=lambda s: s.name,
+)
 def test_free_threads_do_what_the_model_does(executable: Path, strategy: spec.Strategy) -> None:
     result = check_runs(record(executable, strategy.name, DEFAULT, 8, 1), strategy, DEFAULT)
     assert result.trouble == ""
