@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from verify import explore_native, promela, semantics, trace, views
+from verify import criterion, explore_native, promela, semantics, trace, views
 from verify import spec as specs
 from verify.errors import VerifyError
 from verify.explore import PackedModel
@@ -89,7 +89,7 @@ def test_three_faults_are_gone(strategy: str) -> None:
     general = set(explore_native.explore(scheme, DEFAULT).faults)
     patient = set(explore_native.explore(scheme, PATIENT).faults)
     assert patient == general - EARLY
-    assert patient == set(views.guess_faults(scheme, PATIENT))
+    assert patient == set(criterion.faults(scheme, PATIENT))
 
 
 def test_create_needs_no_lock() -> None:

@@ -11,7 +11,7 @@ import independent_search as hand
 import pytest
 from conftest import mostly_slow, type_of_run
 
-from verify import claims, explain, page, spec, views
+from verify import claims, criterion, explain, page, spec, views
 from verify import prove as gate
 from verify.engines.embedded import EmbeddedEngine
 from verify.explain import Explanation
@@ -111,7 +111,7 @@ def test_the_assumptions_of_the_two_safe_ones(engine: EmbeddedEngine) -> None:
 def test_a_wrong_overlap_is_not_shown(
     engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explain, "overlapping", lambda *_: (("create", "create"),))
+    monkeypatch.setattr(criterion, "overlapping", lambda *_: (("create", "create"),))
     told = explain.explain("perEncoder", None, engine)
     assert told.overlaps is None
     assert told.verdict is Verdict.ERROR
@@ -140,7 +140,7 @@ def test_wrong_faults_are_not_shown(
 ) -> None:
     result = gate.prove(None, engine)
     monkeypatch.setattr(gate, "prove", lambda *_: result)
-    monkeypatch.setattr(views, "guess_faults", lambda *_: ("lostContext",))
+    monkeypatch.setattr(criterion, "faults", lambda *_: ("lostContext",))
     told = explain.explain("perEncoder", None, engine)
     assert {assumption.faults for assumption in told.assumptions} == {None}
     assert decisive(told) == set()

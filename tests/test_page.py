@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import itertools
 import json
-import random
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -18,12 +16,12 @@ from click.testing import CliRunner
 from conftest import type_of_run
 from test_diagram import film
 
-from verify import explain, page, spec, trace, views
+from verify import criterion, explain, page, spec, trace
 from verify import prove as gate
 from verify.errors import EngineMissing
 from verify.frames import FAULTS_IN_ENGLISH
 from verify.semantics import Model
-from verify.spec import FAULTS, KINDS, Environment, LockScheme, Request
+from verify.spec import FAULTS
 from verify.verdict import Verdict
 
 SHIPPED = spec.load()
@@ -189,35 +187,13 @@ def test_hostile_text_is_text(
 # --- What it says ---------------------------------------------------------------------------------
 
 
-def random_scheme(choose: random.Random) -> LockScheme:
-    def requests() -> tuple[Request, ...]:
-        scopes = choose.sample(spec.SCOPES, choose.choice((0, 1, 1, 1, 2)))
-        return tuple(Request(scope, choose.choice(spec.MODES)) for scope in scopes)
-
-    return LockScheme({kind: requests() for kind in KINDS}, choose.random() < 0.7)
-
-
-def test_the_reasons_decide_what_can_be_reached() -> None:
-    """A fault has an open way exactly if the criterion says that it can be reached."""
-    choose = random.Random(5)
-    flags = [
-        dict(zip(spec.FLAGS, v, strict=True))
-        for v in itertools.product((True, False), repeat=len(spec.FLAGS))
-    ]
-    schemes = [s.scheme for s in SHIPPED.strategies] + [random_scheme(choose) for _ in range(150)]
-    seen = set()
-    for scheme in schemes:
-        for values in choose.sample(flags, 8):
-            environment = Environment("some", "", **values)
-            ways = page.ways(scheme, environment)
-            assert list(ways) == list(FAULTS)
-            reached = tuple(f for f, needs in ways.items() if any(is_open for _, is_open in needs))
-            assert reached == views.guess_faults(scheme, environment)
-            closed = [fault for fault, _, _ in page.unreachable(scheme, environment)]
-            assert closed == [fault for fault in FAULTS if fault not in reached]
-            seen |= {text for needs in ways.values() for text, is_open in needs if is_open}
-    everything = {t for n in page.ways(page.UNGUARDED, DEFAULT).values() for t, _ in n}
-    assert seen == everything
+@pytest.mark.parametrize("strategy", SHIPPED.strategies, ids=lambda strategy: strategy.name)
+def test_what_cannot_be_reached_is_the_rest(strategy: spec.Strategy) -> None:
+    for environment in SHIPPED.environments.values():
+        reached = criterion.faults(strategy.scheme, environment)
+        closed = page.unreachable(strategy.scheme, environment)
+        assert [name for name, *_ in closed] == [f for f in FAULTS if f not in reached]
+        assert all(meaning and needs for _, meaning, needs in closed)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +209,7 @@ def test_each_fault_has_its_run(environment: str, names: list[str]) -> None:
     for name in names:
         scheme = SHIPPED.strategy(name).scheme
         found = page.counterexamples(scheme, env)
-        assert tuple(found) == views.guess_faults(scheme, env)
+        assert tuple(found) == criterion.faults(scheme, env)
         for fault, run in found.items():
             assert run.fault is not None
             assert run.fault.fault == fault

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from verify import claims, explain, replay, spec, statements, views
+from verify import claims, criterion, explain, replay, spec, statements, views
 from verify.errors import VerifyError
 from verify.semantics import Bounds
 from verify.spec import Environment, Spec
@@ -92,7 +92,7 @@ def test_every_statement_of_every_command_is_rooted() -> None:
     for strategy in (*loaded.strategies, several()):
         view = views.strategy_view(strategy, loaded.environments)
         asked += claims.about(strategy, loaded.environments, view)
-        pairs = explain.overlapping(strategy.scheme, default)
+        pairs = criterion.overlapping(strategy.scheme, default)
         asked += [explain._overlap_claim(strategy, default, pairs)]
         asked += [explain._faults_claim(strategy, default, view.faults["default"])]
     assert {claim.what for claim in asked} >= {

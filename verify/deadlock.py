@@ -15,6 +15,7 @@ from functools import cache
 from typing import NamedTuple
 
 from verify import trace as traces
+from verify.criterion import meet
 from verify.semantics import Bounds, Event, Model
 from verify.spec import POLICIES, Environment, LockScheme, Request
 
@@ -146,14 +147,11 @@ def knot(scheme: LockScheme, env: Environment, policy: str) -> tuple[Wait, ...]:
 
     def wants(wait: Wait, kind: str, request: Request) -> bool:
         return common(request.scope, kind) == common(wait.wanted.scope, wait.kind) and (
-            request.scope != "encoder" or wait.kind == kind or env.meet(wait.kind, kind)
+            request.scope != "encoder" or wait.kind == kind or meet(env, wait.kind, kind)
         )
 
     def waits_for(wait: Wait, other: Wait) -> bool:
-        held = any(
-            wants(wait, other.kind, r) and "exclusive" in (r.mode, wait.wanted.mode)
-            for r in other.held
-        )
+        held = any(wants(wait, other.kind, r) and r.excludes(wait.wanted) for r in other.held)
         behind = policy == "readersWait" and (wait.wanted.mode, other.wanted.mode) == (
             "shared",
             "exclusive",
@@ -198,10 +196,7 @@ _Chain = tuple[_Call, ...]
 
 def _withheld(call: _Call, other: _Call) -> bool:
     """Whether another call holds what this one waits for."""
-    return any(
-        call.wants(other, r) and "exclusive" in (r.mode, call.wait.wanted.mode)
-        for r in other.wait.held
-    )
+    return any(call.wants(other, r) and r.excludes(call.wait.wanted) for r in other.wait.held)
 
 
 def _behind(call: _Call, other: _Call) -> bool:
@@ -213,7 +208,7 @@ def _behind(call: _Call, other: _Call) -> bool:
 def _compatible(call: _Call, other: _Call) -> bool:
     """Whether two calls can hold at once what they hold."""
     return not any(
-        call.lock(r) == other.lock(q) and "exclusive" in (r.mode, q.mode)
+        call.lock(r) == other.lock(q) and r.excludes(q)
         for r in call.wait.held
         for q in other.wait.held
     )
@@ -363,7 +358,7 @@ def _circle(deadlock: Deadlock, scheme: LockScheme, env: Environment) -> tuple[s
         held = " and ".join(traces.lock_text(model, call, r) for r in wait.held) or "nothing"
         wanted = model.lock(*call, wait.wanted)
         holds = any(
-            model.lock(*calls[other], r) == wanted and "exclusive" in (r.mode, wait.wanted.mode)
+            model.lock(*calls[other], r) == wanted and r.excludes(wait.wanted)
             for r in deadlock.waits[other].held
         )
         why = f"thread {other} holds" if holds else f"thread {other} waits to write"

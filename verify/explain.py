@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from verify import claims, options, project, resources, views
+from verify import claims, criterion, options, project, resources, views
 from verify import prove as gate
 from verify import spec as specs
 from verify import trace as traces
@@ -29,7 +29,7 @@ from verify.errors import EngineMissing, VerifyError
 from verify.files import refuse_overwriting, write_file
 from verify.prove import Row
 from verify.semantics import Bounds
-from verify.spec import FAULTS, FLAGS, KINDS, Environment, LockScheme, Strategy
+from verify.spec import FAULTS, FLAGS, Environment, Strategy
 from verify.statements import Statement, rooted, word
 from verify.trace import Trace, steps_text
 from verify.verdict import Verdict, combine
@@ -163,33 +163,6 @@ class Explanation:
         }
 
 
-def overlapping(scheme: LockScheme, environment: Environment) -> tuple[tuple[str, str], ...]:
-    """The pairs of kinds that different threads can be in at once on one encoder.
-
-    This is `LockScheme.overlaps` of `MPSVerify/Spec/Criterion.lean` once more; Lean is asked to
-    confirm what it finds.
-
-    Args:
-        scheme: The locks.
-        environment: The assumptions.
-    """
-
-    def excluded(kind: str, other: str) -> bool:
-        bypassing = not environment.handlersIntercepted and "complete" in (kind, other)
-        return not bypassing and any(
-            held.scope == wanted.scope
-            and (held.scope in ("global", "encoder", "queue"))
-            | (held.scope == "operation" and kind == other)
-            and "exclusive" in (held.mode, wanted.mode)
-            for held in scheme.locks[kind]
-            for wanted in scheme.locks[other]
-        )
-
-    return tuple(
-        (k, n) for k in KINDS for n in KINDS if environment.meet(k, n) and not excluded(k, n)
-    )
-
-
 def explain(name: str, spec_path: Path | None, engine: Engine) -> Explanation:
     """Explain a strategy of a spec.
 
@@ -207,7 +180,7 @@ def explain(name: str, spec_path: Path | None, engine: Engine) -> Explanation:
     default = result.spec.environments["default"]
     main = row.judged[0].claim
 
-    pairs = overlapping(strategy.scheme, default)
+    pairs = criterion.overlapping(strategy.scheme, default)
     wanted = strategy.claims
     runs = {
         "claimed": views.possible(strategy.scheme, default, wanted.fault, wanted.race)
@@ -219,7 +192,7 @@ def explain(name: str, spec_path: Path | None, engine: Engine) -> Explanation:
         flag: Environment(f"no_{flag}", CONTRARY[flag], **{**default.flags, flag: not value})
         for flag, value in default.flags.items()
     }
-    faults = {flag: views.guess_faults(strategy.scheme, env) for flag, env in without.items()}
+    faults = {flag: criterion.faults(strategy.scheme, env) for flag, env in without.items()}
     asked = {
         "overlaps": _overlap_claim(strategy, default, pairs),
         **{

@@ -16,14 +16,14 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from verify import diagram
+from verify import criterion, diagram
 from verify.explore import explore
 from verify.frames import FAULTS_IN_ENGLISH, NOTHING, Film, Frame, Group, Part
 from verify.render import printable
 from verify.semantics import Bounds, Event, Model
 from verify.spec import FAULTS, KINDS, Environment, LockScheme, Strategy
 from verify.trace import Trace
-from verify.views import BOUNDS, guess_faults
+from verify.views import BOUNDS
 
 _FILES = Path(__file__).parent / "pages"
 
@@ -128,7 +128,7 @@ def counterexamples(scheme: LockScheme, environment: Environment) -> dict[str, T
     found: dict[str, Trace] = {}
     # First the runs that a program can have: it uses no encoder before its create has returned.
     for env in (replace(environment, createReturns=True), environment):
-        expected = guess_faults(scheme, env)  # only to know when to stop looking
+        expected = criterion.faults(scheme, env)  # only to know when to stop looking
         for bounds in _INSTANCES:
             if all(fault in found for fault in expected):
                 break
@@ -190,80 +190,11 @@ def played(schedule: Trace, scheme: LockScheme, environment: Environment) -> Tra
     return Trace(schedule.bounds, tuple(events))
 
 
-def ways(scheme: LockScheme, environment: Environment) -> dict[str, list[tuple[str, bool]]]:
-    """What each fault takes, and whether it can happen: `faultCriterion` of the Lean development.
-
-    Args:
-        scheme: The locks.
-        environment: The assumptions.
-
-    Returns:
-        By fault, its ways: in English, and whether this one is open.  A fault can be reached
-        exactly if one of them is.
-    """
-    from verify.explain import overlapping
-
-    overlaps = set(overlapping(scheme, environment))
-
-    def torn(kind: str) -> bool:
-        return any((kind, teardown) in overlaps for teardown in ("destroy", "complete"))
-
-    one_create = any(
-        held.scope == wanted.scope
-        and held.scope in ("global", "operation")
-        and "exclusive" in (held.mode, wanted.mode)
-        for held in scheme.locks["create"]
-        for wanted in scheme.locks["create"]
-    )
-    race = ("a teardown during an encode on the same encoder", torn("encode"))
-    steal = (
-        "two creates at once, on whatever encoders, with a freelist that is not atomic",
-        not environment.atomicFreelist and not one_create,
-    )
-    unchecked = (
-        "a call after a teardown, and a guard that does not check under its locks",
-        not scheme.check and (environment.handlersTearDown or environment.sharedEncoders),
-    )
-    remade = (
-        "a create during an encode and during a teardown that another teardown overlaps",
-        ("create", "encode") in overlaps
-        and any(("create", t) in overlaps and torn(t) for t in ("destroy", "complete")),
-    )
-    return {
-        "nullDeref": [race, unchecked],
-        "staleContext": [race, remade, steal],
-        "uninitialised": [
-            ("an encode during a create on the same encoder", ("create", "encode") in overlaps)
-        ],
-        "doubleFree": [
-            (
-                "a teardown during another teardown on the same encoder",
-                any(map(torn, ("destroy", "complete"))),
-            ),
-            steal,
-        ],
-        "lostContext": [
-            ("two creates at once on the same encoder", ("create", "create") in overlaps)
-        ],
-        "writeAfterFree": [
-            ("a teardown during a create on the same encoder", torn("create")),
-            steal,
-        ],
-        "encoderOverlap": [
-            ("two encodes at once on the same encoder", ("encode", "encode") in overlaps)
-        ],
-        "deadDispatch": [
-            ("callers that own no reference while they send a message",
-             not environment.callersRetain)
-        ],
-    }  # fmt: skip
-
-
 def unreachable(scheme: LockScheme, environment: Environment) -> tuple[tuple[str, str, str], ...]:
     """The faults that cannot be reached: name, meaning, and what they would take."""
     return tuple(
         (fault, FAULTS_IN_ENGLISH[fault], "; or ".join(text for text, _ in needs))
-        for fault, needs in ways(scheme, environment).items()
+        for fault, needs in criterion.ways(scheme, environment).items()
         if not any(is_open for _, is_open in needs)
     )
 

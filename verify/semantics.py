@@ -451,9 +451,7 @@ class Model:
 
     def requests(self, kind: str) -> tuple[Request, ...]:
         """The locks that an operation takes: none for a handler that bypasses the guard."""
-        if kind == "complete" and not self.env.handlersIntercepted:
-            return ()
-        return self.scheme.locks[kind]
+        return self.scheme.requests_in(self.env, kind)
 
     def lock(self, thread: int, kind: str, encoder: int, request: Request) -> tuple[str, str | int]:
         """The lock instance that a request names: its scope, and which one of that scope."""
@@ -469,7 +467,7 @@ class Model:
     def excludes(self, held: tuple[int, str, int], wanted: tuple[int, str, int]) -> bool:
         """Whether the locks of one (thread, kind, encoder) keep another one out."""
         return any(
-            self.lock(*held, h) == self.lock(*wanted, w) and "exclusive" in (h.mode, w.mode)
+            self.lock(*held, h) == self.lock(*wanted, w) and h.excludes(w)
             for h in self.requests(held[1])
             for w in self.requests(wanted[1])
         )

@@ -58,6 +58,10 @@ class Request:
     def __str__(self) -> str:
         return f"{self.scope} {self.mode}"
 
+    def excludes(self, other: Request) -> bool:
+        """Whether two requests for one lock exclude each other: unless both are shared."""
+        return "exclusive" in (self.mode, other.mode)
+
 
 @dataclass(frozen=True)
 class LockScheme:
@@ -73,6 +77,10 @@ class LockScheme:
 
     def __hash__(self) -> int:
         return hash((tuple(self.locks[kind] for kind in KINDS), self.check))
+
+    def requests_in(self, env: Environment, kind: str) -> tuple[Request, ...]:
+        """The locks that an operation takes: none for a handler that bypasses the guard."""
+        return () if kind == "complete" and not env.handlersIntercepted else self.locks[kind]
 
 
 @dataclass(frozen=True)
@@ -96,15 +104,6 @@ class Environment:
     def flags(self) -> dict[str, bool]:
         """The Booleans by name, in the order of the Lean structure."""
         return {flag: getattr(self, flag) for flag in FLAGS}
-
-    def meet(self, kind: str, other: str) -> bool:
-        """Whether calls of these kinds, by two threads, can be under way on one encoder at once.
-
-        This is `Env.meet` of `MPSVerify/Spec/Criterion.lean` once more.
-        """
-        happen = self.handlersTearDown or "complete" not in (kind, other)
-        allowed = self.sharedEncoders or "complete" in (kind, other)
-        return happen and allowed and not (self.createReturns and "create" in (kind, other))
 
 
 FLAGS = tuple(f.name for f in fields(Environment) if f.name not in ("name", "english"))

@@ -6,15 +6,15 @@ for Lean to replay; whether they say what the spec says is checked elsewhere, fr
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from verify import semantics
+from verify import criterion, semantics
 from verify.deadlock import Finding, find, takes_several
 from verify.errors import VerifyError
 from verify.semantics import Bounds, Event, FaultAt, Model, State
-from verify.spec import FAULTS, Environment, LockScheme, Request, Spec, Strategy
+from verify.spec import Environment, LockScheme, Spec, Strategy
 
 # In the default environment two threads and one encoder show every fault that any number shows.
 BOUNDS = Bounds(2, 1, 2)
@@ -148,7 +148,7 @@ def possible(
     Arguments and result are those of `shortest`.
     """
     patient = replace(environment, createReturns=True)
-    there = guess_faults(scheme, patient)  # else the search would see all states in vain
+    there = criterion.faults(scheme, patient)  # else the search would see all states in vain
     wanted = bool(there) if fault is None else fault in there
     run = shortest(scheme, patient, fault, race) if wanted else None
     return run or shortest(scheme, environment, fault, race)
@@ -184,7 +184,11 @@ def strategy_view(strategy: Strategy, environments: Mapping[str, Environment]) -
         english=strategy.english,
         scheme=strategy.scheme,
         safe=claims.safe,
-        parallel=guess_parallel(strategy.scheme) if claims.parallel is None else claims.parallel,
+        parallel=(
+            criterion.parallel(strategy.scheme, environment)
+            if claims.parallel is None
+            else claims.parallel
+        ),
         fault=claims.fault,
         race=claims.race,
         note=claims.note,
@@ -201,83 +205,13 @@ def strategy_view(strategy: Strategy, environments: Mapping[str, Environment]) -
             if takes_several(strategy.scheme)
         },
         extension=strategy.extension,
-        faults={name: guess_faults(strategy.scheme, env) for name, env in environments.items()},
+        faults={name: criterion.faults(strategy.scheme, env) for name, env in environments.items()},
         counterexample=(
             None
             if claims.safe
             else possible(strategy.scheme, environment, claims.fault, claims.race)
         ),
     )
-
-
-def guess_faults(scheme: LockScheme, env: Environment) -> tuple[str, ...]:
-    """The faults that a scheme can run into, by the law that Lean proves (`faultCriterion`).
-
-    This only picks the theorem that Lean is asked to prove; a wrong guess does not compile.
-
-    Args:
-        scheme: The locks.
-        env: The assumptions.
-
-    Returns:
-        Some of `verify.spec.FAULTS`, in that order.
-    """
-    teardowns = ("destroy", "complete")
-
-    def requests(kind: str) -> tuple[Request, ...]:
-        bypassed = kind == "complete" and not env.handlersIntercepted
-        return () if bypassed else scheme.locks[kind]
-
-    def excludes(kind: str, other: str, scopes: Container[str]) -> bool:
-        return any(
-            r.scope == q.scope
-            and (r.scope in scopes or (r.scope == "operation" and kind == other))
-            and "exclusive" in (r.mode, q.mode)
-            for r in requests(kind)
-            for q in requests(other)
-        )
-
-    def overlaps(kind: str, other: str) -> bool:
-        return env.meet(kind, other) and not excludes(kind, other, ("global", "encoder", "queue"))
-
-    def torn(kind: str) -> bool:
-        return any(overlaps(kind, teardown) for teardown in teardowns)
-
-    race = torn("encode")
-    steals = not env.atomicFreelist and not excludes("create", "create", ("global",))
-    unchecked = not scheme.check and (env.handlersTearDown or env.sharedEncoders)
-    remade = overlaps("create", "encode") and any(
-        overlaps("create", teardown) and torn(teardown) for teardown in teardowns
-    )
-    found = {
-        "nullDeref": race or unchecked,
-        "staleContext": race or steals or remade,
-        "uninitialised": overlaps("create", "encode"),
-        "doubleFree": steals or any(map(torn, teardowns)),
-        "lostContext": overlaps("create", "create"),
-        "writeAfterFree": steals or torn("create"),
-        "encoderOverlap": overlaps("encode", "encode"),
-        "deadDispatch": not env.callersRetain,
-    }
-    return tuple(fault for fault in FAULTS if found[fault])
-
-
-def guess_parallel(scheme: LockScheme) -> bool:
-    """Whether two operations on different encoders seem not to exclude each other.
-
-    This only picks the theorem that Lean is asked to prove.
-    """
-
-    def excludes(kind: str, other: str) -> bool:
-        return any(
-            r.scope == q.scope
-            and (r.scope == "global" or (r.scope == "operation" and kind == other))
-            and "exclusive" in (r.mode, q.mode)
-            for r in scheme.locks[kind]
-            for q in scheme.locks[other]
-        )
-
-    return not all(excludes(kind, other) for kind in scheme.locks for other in scheme.locks)
 
 
 def context(spec: Spec) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from verify import criterion
 from verify.semantics import FaultRule, Rule
 from verify.spec import (
     FAULTS,
@@ -121,13 +122,12 @@ def claims_about_rules(strategy: Strategy, environments: Mapping[str, Environmen
 
 def claims_of_scheme(scheme: LockScheme, environments: Mapping[str, Environment]) -> Claims:
     """What the proved law says about a scheme, evaluated in Python: claims, to be judged."""
-    from verify import views
-
     faults = {
-        name: frozenset(views.guess_faults(scheme, environment))
+        name: frozenset(criterion.faults(scheme, environment))
         for name, environment in environments.items()
     }
-    return Claims(parallel=views.guess_parallel(scheme), faults=faults)
+    parallel = criterion.parallel(scheme, environments["default"])
+    return Claims(parallel=parallel, faults=faults)
 
 
 def schemes(scheme: LockScheme) -> Iterator[tuple[str, LockScheme]]:
