@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -22,6 +23,25 @@ settings.register_profile("ci", settings.get_profile("default"), derandomize=Tru
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 T = TypeVar("T")
+TOGETHER = ("tests/test_wheel.py", "tests/test_stress.py")
+"""Files of one worker each, at the beginning: what their tests share takes longer than they do, a
+fresh virtual environment and a report of all strategies.  xdist's own groups are none under
+pytest 9: it writes them into the names of tests, where pytest does not look any more."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each test goes to the next free worker, but those of the files above stay together."""
+    made = importlib.import_module("xdist.scheduler").LoadScopeScheduling(config, log)
+
+    def split(nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in TOGETHER else nodeid
+
+    made._split_scope = split
+    return made
+
+
 type_of_run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 STRATEGY = """\

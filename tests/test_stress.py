@@ -42,10 +42,6 @@ def library() -> native.Library:
     return native.library(SPEC)
 
 
-ONCE = pytest.mark.xdist_group("report")
-"""One worker has all tests of the report, which takes longer than they do."""
-
-
 @pytest.fixture(scope="module")
 def report() -> dict[str, dict[str, object]]:
     """One run of the command over all strategies, in JSON."""
@@ -62,7 +58,6 @@ def report() -> dict[str, dict[str, object]]:
     return {row["strategy"]: row for row in data["strategies"]}
 
 
-@ONCE
 @pytest.mark.parametrize("name", [s.name for s in SPEC.strategies])
 def test_each_strategy_behaves_as_claimed(report: dict[str, dict], name: str) -> None:  # type: ignore[type-arg]
     row, claims = report[name], SPEC.strategy(name).claims
@@ -80,14 +75,12 @@ def test_each_strategy_behaves_as_claimed(report: dict[str, dict], name: str) ->
         assert (row["races"]["races"] > 0) == (name != "perEncoderUnchecked")
 
 
-@ONCE
 def test_the_control_arm_is_not_empty(report: dict[str, dict]) -> None:  # type: ignore[type-arg]
     for row in report.values():
         assert row["control"]["schedules"] > 0
         assert sum(row["control"]["free"]["faults"].values()) > 0
 
 
-@ONCE
 def test_rw_lock_crashes_nothing_but_races(report: dict[str, dict]) -> None:  # type: ignore[type-arg]
     assert report["rwLock"]["found"] == ["encoderOverlap"]
     assert report["rwLock"]["races"]["races"] > 0

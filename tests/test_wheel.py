@@ -21,8 +21,6 @@ import pytest
 from verify.engines import leanlib
 
 pytest_plugins = ["engine_fixtures"]
-# One worker runs them all: a fresh virtual environment takes longer than all the tests in it.
-pytestmark = pytest.mark.xdist_group("wheel")
 
 ROOT = Path(__file__).resolve().parent.parent
 TRANSCRIPT = ROOT / "docs" / "first-run.txt"
