@@ -15,6 +15,7 @@ from verify.errors import VerifyError
 from verify.explore import PackedModel
 from verify.semantics import Atom, Bounds, Model, Rule, State
 from verify.spec import Environment, LockScheme, Request
+from verify.walk import Walk
 
 SHIPPED = specs.load()
 PATIENT = SHIPPED.environments["afterCreate"]
@@ -29,13 +30,10 @@ PER_ENCODER = (Request("encoder", "exclusive"),)
 def reachable(env: Environment, bounds: Bounds) -> Iterator[State]:
     """All states without any lock."""
     packed = PackedModel(SHIPPED.strategy("noSync").scheme, env, bounds)
-    seen, frontier = {packed.initial}, [packed.initial]
-    for word in frontier:
+    walk = Walk(packed.initial)
+    for word in walk:
         yield packed.packing.unpack(word)
-        for after, _ in packed.expand(word)[0]:
-            if after not in seen:
-                seen.add(after)
-                frontier.append(after)
+        walk.reach(word, (after for after, _ in packed.expand(word)[0]))
 
 
 def beside_a_create(state: State) -> bool:

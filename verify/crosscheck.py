@@ -12,8 +12,7 @@ from __future__ import annotations
 import itertools
 import random
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -36,6 +35,7 @@ from verify.semantics import CRASHING, Bounds, Event, Model
 from verify.spec import KINDS, Environment, Spec, Strategy
 from verify.trace import Recorded, Trace
 from verify.verdict import Verdict, agreement, combine
+from verify.walk import Walk, follow
 
 Sizes: TypeAlias = tuple[int, int, int]
 """Numbers of threads, encoders and blocks."""
@@ -100,15 +100,11 @@ class Quotient:
     def __init__(self, packed: PackedModel) -> None:
         self._rename = block_renaming(packed)
         self.steps: dict[int, list[tuple[Event, int]]] = {}
-        self._origin: dict[int, tuple[int, int] | None] = {packed.initial: None}
-        waiting = [packed.initial]
-        for node in waiting:  # grows
+        self._walk = Walk(packed.initial)
+        for node in self._walk:
             found = [(event, self.place(after)[0]) for after, event in packed.expand(node)[0]]
             self.steps[node] = found
-            for choice, (_, after) in enumerate(found):
-                if after not in self._origin:
-                    self._origin[after] = (node, choice)
-                    waiting.append(after)
+            self._walk.reach(node, (after for _, after in found))
 
     def place(self, word: int) -> tuple[int, tuple[int, ...]]:
         """The representative of a state, and for each of its blocks the state's name of it."""
@@ -116,29 +112,24 @@ class Quotient:
 
     def way_from_start(self, node: int) -> list[int]:
         """The choices that lead from the initial state to one."""
-        return _way(self._origin, node)
+        return self._choices(self._walk.way(node))
 
     def way_nearby(self, node: int, left: dict[int, set[int]]) -> list[int]:
         """The choices that lead to the nearest step that is left; none if it is far."""
-        origin: dict[int, tuple[int, int] | None] = {node: None}
-        waiting = deque([node])
-        while waiting and len(origin) < self._NEARBY:
-            here = waiting.popleft()
+        walk = Walk(node)
+        for here in walk:
+            if len(walk) >= self._NEARBY:
+                break
             if left[here]:
-                return [*_way(origin, here), min(left[here])]
-            for choice, (_, after) in enumerate(self.steps[here]):
-                if after not in origin:
-                    origin[after] = (here, choice)
-                    waiting.append(after)
+                return [*self._choices(walk.way(here)), min(left[here])]
+            walk.reach(here, (after for _, after in self.steps[here]))
         return []
 
+    def _choices(self, way: Sequence[int]) -> list[int]:
+        def steps(node: int) -> Iterator[tuple[int, int]]:
+            return ((after, choice) for choice, (_, after) in enumerate(self.steps[node]))
 
-def _way(origin: Mapping[int, tuple[int, int] | None], node: int) -> list[int]:
-    way = []
-    while (step := origin[node]) is not None:
-        node, choice = step
-        way.append(choice)
-    return way[::-1]
+        return follow(way, steps)[0]
 
 
 @dataclass

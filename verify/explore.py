@@ -39,6 +39,7 @@ from verify.semantics import (
 )
 from verify.spec import FAULTS, KINDS, Environment, LockScheme
 from verify.trace import Trace, steps_text
+from verify.walk import Walk, follow
 
 __all__ = [
     "UNLIMITED",
@@ -705,26 +706,22 @@ class _Search:
         self._canonical: Callable[[int], int] | None = None
         if symmetry:
             self._canonical = Symmetry(self._packed).representative
-        # A state's predecessor; breadth first, so the way back is a shortest run.
-        self._parents: dict[int, int] = {}
+        self._walk = Walk(self._packed.initial)
 
     def run(self, first_fault: bool, limits: Limits, progress: Progress | None) -> None:
         """Visit everything, or stop early as told."""
         begin = time.monotonic()
         max_states = min(limits.states, limits.memory // PYTHON_STATE)
-        canonical, parents, result = self._canonical, self._parents, self._result
-        start = self._packed.initial
-        parents[start] = start
-        queue = [start]
+        canonical, walk, result = self._canonical, self._walk, self._result
         edges = 0
-        for number, word in enumerate(queue):  # grows
+        for number, word in enumerate(walk):
             if number % 64 == 0:
                 seconds = time.monotonic() - begin
                 if seconds > limits.seconds:
                     result.complete = False
                     break
                 if progress is not None and number % 1024 == 0:
-                    progress(len(queue), edges, seconds)
+                    progress(len(walk), edges, seconds)
             steps, faults, moving, exhausted = self._packed.expand(word)
             edges += len(steps)
             for fault in faults:
@@ -732,16 +729,11 @@ class _Search:
             if faults and first_fault:
                 break
             self._look(word, steps, faults, moving, exhausted)
-            for after, _ in steps:
-                if canonical:
-                    after = canonical(after)  # noqa: PLW2901
-                if after not in parents:
-                    parents[after] = word
-                    queue.append(after)
-            if len(queue) > max_states:
+            walk.reach(word, [canonical(after) if canonical else after for after, _ in steps])
+            if len(walk) > max_states:
                 result.complete = False
                 break
-        result.states += len(queue)
+        result.states += len(walk)
         result.edges += edges
 
     def _found(self, word: int, fault: FaultAt) -> None:
@@ -792,20 +784,9 @@ class _Search:
 
     def _run(self, word: int) -> tuple[int, list[Event]]:
         """The run to a visited state, or to one that it represents, and that state."""
-        path = [word]
-        while self._parents[path[-1]] != path[-1]:
-            path.append(self._parents[path[-1]])
-        path.reverse()
-        # Representatives of symmetric states need not follow one another; states of their
-        # classes do.
-        here, events = path[0], []
-        for target in path[1:]:
-            for after, event in self._packed.expand(here)[0]:
-                if target == (self._canonical(after) if self._canonical else after):
-                    events.append(event)
-                    here = after
-                    break
-        return here, events
+        way, name = self._walk.way(word), self._canonical or (lambda after: after)
+        events, last = follow(way, lambda here: self._packed.expand(here)[0], name)
+        return last, events
 
 
 def is_skip(event: Event) -> bool:
@@ -815,11 +796,8 @@ def is_skip(event: Event) -> bool:
 
 def edges_of(packed: PackedModel) -> Iterator[tuple[int, Event, int]]:
     """All labelled edges between reachable states of an instance, packed, for comparisons."""
-    seen = {packed.initial}
-    queue = [packed.initial]
-    for word in queue:  # grows
-        for after, event in packed.expand(word)[0]:
-            yield word, event, after
-            if after not in seen:
-                seen.add(after)
-                queue.append(after)
+    walk = Walk(packed.initial)
+    for word in walk:
+        steps = packed.expand(word)[0]
+        yield from ((word, event, after) for after, event in steps)
+        walk.reach(word, (after for after, _ in steps))

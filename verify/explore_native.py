@@ -8,7 +8,6 @@ and blocks; the locks and the maps of an instance are its input.  It is compiled
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 import time
 from collections.abc import Iterable
@@ -48,6 +47,7 @@ from verify.semantics import (
 )
 from verify.spec import FAULTS, KINDS, Environment, LockScheme
 from verify.trace import Trace
+from verify.walk import follow
 
 MAX_BITS = 62
 """Wider states do not fit the engine's words."""
@@ -171,16 +171,14 @@ def _collect(result: Exploration, packed: PackedModel, witnesses: dict[str, Any]
 
 def _events(packed: PackedModel, words: list[int]) -> tuple[Event, ...]:
     """The labels of a run.  The Python model must have each step: two engines, one table."""
-    events = []
-    for here, there in itertools.pairwise(words):
-        labels = [event for after, event in packed.expand(here)[0] if after == there]
-        if not labels:
-            raise VerifyError(
-                f"the native engine steps from {here:#x} to {there:#x} and the model does not; "
-                "report this as a bug"
-            )
-        events.append(labels[0])
-    return tuple(events)
+    try:
+        return tuple(follow(words, lambda word: packed.expand(word)[0])[0])
+    except ValueError as error:
+        here, there = error.args
+        raise VerifyError(
+            f"the native engine steps from {here:#x} to {there:#x} and the model does not; "
+            "report this as a bug"
+        ) from None
 
 
 def _run(

@@ -16,6 +16,7 @@ from verify.explore import PackedModel, Symmetry
 from verify.render import printable
 from verify.semantics import Bounds, Event, FaultAt, State
 from verify.spec import Environment, LockScheme
+from verify.walk import Walk
 
 FORMATS = ("dot", "svg", "mermaid")
 MOST = 300
@@ -77,42 +78,34 @@ def build(
     packed = PackedModel(scheme, environment, bounds)
     representative = Symmetry(packed).representative if symmetry else lambda word: word
     start = representative(packed.initial)
-    numbers, words, layers, parents = {start: 0}, [start], [0], [0]
-    edges: dict[tuple[int, int, str], None] = {}
+    walk, layers = Walk(start), dict[int, int]()
+    steps: dict[tuple[int, int, str], None] = {}
     faults: dict[int, tuple[FaultAt, ...]] = {}
-    for source, word in enumerate(words):  # grows
-        steps, found, _, _ = packed.expand(word)
+    for word in walk:
+        layers[word] = layers[walk.parents[word]] + 1 if layers else 0
+        after, found, _, _ = packed.expand(word)
         if found:
-            faults[source] = tuple(found)
+            faults[word] = tuple(found)
             continue
-        for after, event in steps:
-            target = representative(after)
-            if target not in numbers:
-                numbers[target] = len(words)
-                words.append(target)
-                layers.append(layers[source] + 1)
-                parents.append(source)
-            edges[source, numbers[target], step_label(event)] = None
-    if len(words) > most:
+        named = [(representative(target), event) for target, event in after]
+        walk.reach(word, (target for target, _ in named))
+        steps |= {(word, target, step_label(event)): None for target, event in named}
+    numbers = {word: number for number, word in enumerate(layers)}
+    if len(walk) > most:
         smaller = "" if symmetry else "; --symmetry draws one for all that differ by renaming"
         raise VerifyError(
-            f"{name}, {bounds}: {len(words)} states, and a picture of more than {most} cannot be "
+            f"{name}, {bounds}: {len(walk)} states, and a picture of more than {most} cannot be "
             f"read; give smaller --threads, --encoders, --blocks{smaller}"
         )
-    path: list[int] = []
-    if faults:
-        path = [min(faults)]
-        while path[-1] != 0:
-            path.append(parents[path[-1]])
-        path.reverse()
+    path = walk.way(next(iter(faults))) if faults else []
     renamed = ", up to renaming" if symmetry else ""
     return Graph(
-        f"{name}, environment {environment.name}, {bounds}: {len(words)} states{renamed}",
-        tuple(map(packed.packing.unpack, words)),
-        tuple(Edge(*edge) for edge in edges),
-        tuple(layers),
-        faults,
-        tuple(path),
+        f"{name}, environment {environment.name}, {bounds}: {len(walk)} states{renamed}",
+        tuple(map(packed.packing.unpack, layers)),
+        tuple(Edge(numbers[source], numbers[target], text) for source, target, text in steps),
+        tuple(layers.values()),
+        {numbers[word]: found for word, found in faults.items()},
+        tuple(numbers[word] for word in path),
     )
 
 

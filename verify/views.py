@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from verify import criterion, semantics
@@ -15,6 +16,7 @@ from verify.deadlock import Finding, find, takes_several
 from verify.errors import VerifyError
 from verify.semantics import Bounds, Event, FaultAt, Model, State
 from verify.spec import Environment, LockScheme, Spec, Strategy
+from verify.walk import Walk, follow
 
 # In the default environment two threads and one encoder show every fault that any number shows.
 BOUNDS = Bounds(2, 1, 2)
@@ -121,22 +123,21 @@ def shortest(
         race: Only with the victim between load and use: not a call that came too late.
     """
     model = Model(scheme, environment, BOUNDS)
-    start = model.initial()
-    # How each state was reached first.  The frontier grows at its end: breadth first.
-    origin: dict[State, tuple[State, Event] | None] = {start: None}
-    frontier = [start]
-    for state in frontier:
+    walk = Walk(model.initial())
+    for state in walk:
         for found in model.faults(state):
             victim = state.threads[found.t]
             if race and (victim is None or victim.point != "loaded"):
                 continue
             if fault in (None, found.fault):
-                return Counterexample(found, _run_to(state, origin))
-        for event, successor in model.enabled(state):
-            if successor not in origin:
-                origin[successor] = (state, event)
-                frontier.append(successor)
+                events, _ = follow(walk.way(state), partial(_steps, model))
+                return Counterexample(found, tuple(events))
+        walk.reach(state, (after for after, _ in _steps(model, state)))
     return None
+
+
+def _steps(model: Model, state: State) -> list[tuple[State, Event]]:
+    return [(after, event) for event, after in model.enabled(state)]
 
 
 def possible(
@@ -152,14 +153,6 @@ def possible(
     wanted = bool(there) if fault is None else fault in there
     run = shortest(scheme, patient, fault, race) if wanted else None
     return run or shortest(scheme, environment, fault, race)
-
-
-def _run_to(state: State, origin: Mapping[State, tuple[State, Event] | None]) -> tuple[Event, ...]:
-    events: list[Event] = []
-    while (step := origin[state]) is not None:
-        state, event = step
-        events.append(event)
-    return tuple(reversed(events))
 
 
 def strategy_view(strategy: Strategy, environments: Mapping[str, Environment]) -> StrategyView:
