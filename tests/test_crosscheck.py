@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import json
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from verify import cli, crosscheck, native, resources, semantics, spec, trace
+from verify import cli, crosscheck, native, resources, rules, semantics, spec, trace
 from verify.crosscheck import (
     Quotient,
     covering_runs,
@@ -23,7 +24,8 @@ from verify.crosscheck import (
 )
 from verify.engines.embedded import EmbeddedEngine
 from verify.explore import Exploration, PackedModel, edges_of, explore
-from verify.semantics import Bounds, Effect
+from verify.rules import Effect
+from verify.semantics import Bounds
 from verify.verdict import Verdict
 
 pytest_plugins = ["engine_fixtures"]
@@ -152,10 +154,11 @@ def test_another_fault_and_another_step_are_reported(
     # A model whose teardown forgets to put the block back.
     wrong = tuple(
         dataclasses.replace(rule, effects=()) if Effect.FREE in rule.effects else rule
-        for rule in semantics.RULES
+        for rule in rules.RULES
     )
-    assert wrong != semantics.RULES
-    monkeypatch.setattr(semantics, "RULES", wrong)
+    assert wrong != rules.RULES
+    other = functools.partial(PackedModel, table=rules.Table(wrong, rules.FAULT_RULES))
+    monkeypatch.setattr(crosscheck, "PackedModel", other)
     (problem,) = drive_edges(library, strategy, env, (2, 1, 2)).problems
     assert "the states differ after " in problem
     assert "destroy 0: push (block" in problem
@@ -225,7 +228,7 @@ def test_random_native_runs_are_runs_of_the_model(library: native.Library) -> No
         assert trace.check(run, strategy.scheme, env) is None
         assert run == random_run(library, strategy, env, Bounds(2, 2, 3), seed=number)
         events.update(event.event for event in run.events)
-    assert set(events) == set(semantics.EVENTS)
+    assert set(events) == set(rules.EVENTS)
 
 
 def test_the_kernel_replays_a_native_run(library: native.Library, engine: EmbeddedEngine) -> None:

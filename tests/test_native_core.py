@@ -74,7 +74,7 @@ def test_a_scheme_crosses_the_abi_unchanged() -> None:
 
 
 def test_the_words_are_the_vocabulary() -> None:
-    from verify.semantics import EVENTS, POINTS
+    from verify.rules import EVENTS, POINTS
     from verify.spec import FAULTS
 
     library = native.library(SPEC)

@@ -11,7 +11,8 @@ from verify import native, spec
 from verify.campaign import DEEP, programs, run_programs
 from verify.errors import VerifyError
 from verify.explore import PackedModel
-from verify.semantics import CRASHING, Bounds, Event
+from verify.rules import CRASHING
+from verify.semantics import Bounds, Event
 from verify.spec import Strategy
 
 SPEC = spec.load()

@@ -15,7 +15,8 @@ from verify import cli, spec, trace
 from verify.engines.embedded import EmbeddedEngine
 from verify.explore import explore
 from verify.replay import PIECE, Replayed, lean_module, replay
-from verify.semantics import EVENTS, Bounds, Event, Model
+from verify.rules import EVENTS
+from verify.semantics import Bounds, Event, Model
 from verify.trace import Recorded, Trace
 from verify.verdict import Verdict
 

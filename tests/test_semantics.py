@@ -13,10 +13,11 @@ import independent_search as hand
 import pytest
 from conftest import mostly_slow
 
-from verify import semantics, spec, trace
+from verify import rules, semantics, spec, trace
 from verify.errors import VerifyError
 from verify.explore import PackedModel, edges_of, explore
-from verify.semantics import Activity, Atom, Bounds, Event, FaultAt, Memory, Model, State
+from verify.rules import Atom
+from verify.semantics import Activity, Bounds, Event, FaultAt, Memory, Model, State
 from verify.spec import Environment, LockScheme, Request
 
 SHIPPED = spec.load()
@@ -92,14 +93,14 @@ def searcher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_faults_are_those_of_the_spec_in_its_order() -> None:
-    order = list(dict.fromkeys(rule.fault for rule in semantics.FAULT_RULES))
+    order = list(dict.fromkeys(rule.fault for rule in rules.FAULT_RULES))
     assert tuple(order) == spec.FAULTS
 
 
 def test_every_event_and_every_point_occurs() -> None:
-    assert {rule.event for rule in semantics.RULES} == set(semantics.EVENTS)
-    points = {rule.source for rule in semantics.RULES} | {rule.target for rule in semantics.RULES}
-    assert points - {None} == set(semantics.POINTS)
+    assert {rule.event for rule in rules.RULES} == set(rules.EVENTS)
+    points = {rule.source for rule in rules.RULES} | {rule.target for rule in rules.RULES}
+    assert points - {None} == set(rules.POINTS)
 
 
 def memories(encoders: int, blocks: int) -> list[Memory]:
@@ -122,13 +123,13 @@ def test_a_body_step_or_a_crash_and_never_both(check: bool, atomic: bool) -> Non
     scheme = LockScheme(dict.fromkeys(spec.KINDS, ()), check)
     env = Environment("any", "", atomicFreelist=atomic)
     model = Model(scheme, env, Bounds(1, 2, 2))
-    sources = {rule.source for rule in semantics.RULES} - {None, "idle", "dispatched"}
+    sources = {rule.source for rule in rules.RULES} - {None, "idle", "dispatched"}
     count = 0
     for memory in memories(2, 2):
         for kind, point in itertools.product(spec.KINDS, sorted(filter(None, sources))):
-            if not any(r.source == point and kind in r.kinds for r in semantics.RULES):
+            if not any(r.source == point and kind in r.kinds for r in rules.RULES):
                 continue
-            for block in (0, 1) if point in semantics.HOLDING else (None,):
+            for block in (0, 1) if point in rules.HOLDING else (None,):
                 activity = Activity(kind, 0, point, block)
                 crashes = [f for f, tests in model.thread_faults(0, activity, memory) if not tests]
                 steps = model.thread_steps(0, activity, memory)
@@ -142,7 +143,7 @@ def test_a_body_step_or_a_crash_and_never_both(check: bool, atomic: bool) -> Non
 
 
 def test_contextual_atoms_are_the_only_ones_about_other_threads() -> None:
-    about_memory = set(Atom) - semantics.STATIC - semantics.CONTEXTUAL
+    about_memory = set(Atom) - rules.STATIC - rules.CONTEXTUAL
     assert about_memory == set(semantics._MEMORY_ATOMS)
 
 

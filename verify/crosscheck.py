@@ -31,7 +31,8 @@ from verify.explore_cli import (
     strategies_option,
 )
 from verify.lockstep import DivergenceError, Lockstep, Memo, describe_event
-from verify.semantics import CRASHING, Bounds, Event, Model
+from verify.rules import CRASHING
+from verify.semantics import Bounds, Event, Model
 from verify.spec import KINDS, Environment, Spec, Strategy
 from verify.trace import Recorded, Trace
 from verify.verdict import Verdict, agreement, combine

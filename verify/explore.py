@@ -6,7 +6,7 @@ counterexample for each.  The result holds within the bounds; for any number of 
 and blocks the verdict is the proof's.
 
 A state is one integer: memory in the low bits, then a field per thread.  What a thread can do in
-a given memory is computed once from the table (`verify.semantics`) and remembered as a difference
+a given memory is computed once from the table (`verify.rules`) and remembered as a difference
 to add to the state.
 """
 
@@ -21,12 +21,9 @@ from math import factorial
 from typing import NamedTuple
 
 from verify.errors import VerifyError
+from verify.rules import HOLDING, POINTS, TABLE, Atom, Table, Test
 from verify.semantics import (
-    HOLDING,
-    POINTS,
-    RULES,
     Activity,
-    Atom,
     Bounds,
     Event,
     FaultAt,
@@ -34,7 +31,6 @@ from verify.semantics import (
     Model,
     State,
     Step,
-    Test,
     is_past_acquire,
 )
 from verify.spec import FAULTS, KINDS, Environment, LockScheme
@@ -138,6 +134,7 @@ def explore(
     first_fault: bool = False,
     limits: Limits = UNLIMITED,
     progress: Progress | None = None,
+    table: Table = TABLE,
 ) -> Exploration:
     """Visit all reachable states.
 
@@ -150,6 +147,7 @@ def explore(
         first_fault: Stop at the first fault.
         limits: Where to stop with `complete = False`.
         progress: Told now and then how far it is.
+        table: The rules.
 
     Returns:
         What was found.  A shortest counterexample is shortest over all instances.
@@ -164,7 +162,7 @@ def explore(
             result.complete = False
             break
         result.instances.append(bounds)
-        search = _Search(scheme, env, bounds, result, symmetry)
+        search = _Search(PackedModel(scheme, env, bounds, table), result, symmetry)
         search.run(first_fault, replace(limits, seconds=left), progress)
         if first_fault and result.counterexamples:
             result.complete = False
@@ -317,6 +315,7 @@ class Packing:
 
     Args:
         bounds: The instance.
+        table: The rules: of each kind of operation they say which program points it has.
 
     Attributes:
         cells: For each cell of memory, ("impl", encoder) and so on, its lowest bit and its width.
@@ -326,7 +325,7 @@ class Packing:
         shifts: The lowest bit of each thread's field.
     """
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, table: Table = TABLE) -> None:
         self._bounds = bounds
         self.cells: dict[tuple[str, int], tuple[int, int]] = {}
         self.memory_bits = 0
@@ -342,7 +341,8 @@ class Packing:
         self.memory_mask = (1 << self.memory_bits) - 1
         self.activities: list[Activity | None] = [None]
         for kind, encoder in itertools.product(KINDS, range(bounds.encoders)):
-            for point in _points_of(kind):
+            sources = {rule.source for rule in table.rules if kind in rule.kinds}
+            for point in (point for point in POINTS[1:] if point in sources):
                 blocks = range(bounds.blocks) if point in HOLDING else (None,)
                 self.activities += [Activity(kind, encoder, point, block) for block in blocks]
         self._codes = {activity: code for code, activity in enumerate(self.activities)}
@@ -396,23 +396,19 @@ class Packing:
         )
 
 
-def _points_of(kind: str) -> list[str]:
-    """The program points that an operation has, but idle, in the order of `POINTS`."""
-    found = {rule.source for rule in RULES if kind in rule.kinds}
-    return [point for point in POINTS[1:] if point in found]
-
-
 class PackedModel:
     """The model over packed states.
 
     Args:
-        scheme, env, bounds: As for `Model`.
+        scheme, env, bounds, table: As for `Model`.
     """
 
-    def __init__(self, scheme: LockScheme, env: Environment, bounds: Bounds) -> None:
-        self.model = Model(scheme, env, bounds)
+    def __init__(
+        self, scheme: LockScheme, env: Environment, bounds: Bounds, table: Table = TABLE
+    ) -> None:
+        self.model = Model(scheme, env, bounds, table)
         self.bounds = bounds
-        self.packing = Packing(bounds)
+        self.packing = Packing(bounds, table)
         self.initial = self.packing.pack(self.model.initial())
         self._moves: list[dict[int, _Moves]] = [{} for _ in range(bounds.threads)]
         self._drops: dict[int, list[tuple[int, Event, tuple[Test, ...]]]] = {}
@@ -693,15 +689,8 @@ class _Renaming:
 class _Search:
     """A breadth-first search of one instance; what it finds goes into `result`."""
 
-    def __init__(
-        self,
-        scheme: LockScheme,
-        env: Environment,
-        bounds: Bounds,
-        result: Exploration,
-        symmetry: bool,
-    ) -> None:
-        self._packed = PackedModel(scheme, env, bounds)
+    def __init__(self, packed: PackedModel, result: Exploration, symmetry: bool) -> None:
+        self._packed = packed
         self._result = result
         self._canonical: Callable[[int], int] | None = None
         if symmetry:

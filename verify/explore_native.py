@@ -29,22 +29,8 @@ from verify.explore import (
     each_instance,
     renamings,
 )
-from verify.semantics import (
-    FAULT_RULES,
-    HOLDING,
-    POINTS,
-    RULES,
-    STATIC,
-    Activity,
-    Atom,
-    Block,
-    Bounds,
-    Effect,
-    Event,
-    Model,
-    Rule,
-    Test,
-)
+from verify.rules import HOLDING, POINTS, STATIC, Atom, Block, Effect, Rule, Test
+from verify.semantics import Activity, Bounds, Event, Model
 from verify.spec import FAULTS, KINDS, Environment, LockScheme
 from verify.trace import Trace
 from verify.walk import follow
@@ -402,7 +388,7 @@ class _Writer:
         held_block = activity.block if activity else None
         steps = [
             step
-            for rule in RULES
+            for rule in self._model.table.rules
             if rule.source == source
             for kind, encoder in doing
             if kind in rule.kinds
@@ -410,7 +396,7 @@ class _Writer:
         ]
         faults = [
             {"index": FAULTS.index(rule.fault), "condition": condition}
-            for rule in FAULT_RULES
+            for rule in self._model.table.faults
             if rule.source == source and activity is not None and activity.kind in rule.kinds
             for condition in self._conditions(
                 rule.guard, Block.NONE, activity.kind, activity.encoder, held_block
@@ -430,7 +416,7 @@ class _Writer:
         """The steps that no thread does."""
         return [
             {"condition": condition, "after": self._changed("w", rule.effects, encoder, block)}
-            for rule in RULES
+            for rule in self._model.table.rules
             if rule.source is None
             for encoder in range(self._packed.bounds.encoders)
             for block, condition in self._conditions(

@@ -10,15 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from verify.semantics import (
-    CRASHING,
-    Activity,
-    Event,
-    FaultAt,
-    Model,
-    State,
-    is_past_acquire,
-)
+from verify.rules import CRASHING
+from verify.semantics import Activity, Event, FaultAt, Model, State, is_past_acquire
 from verify.spec import Environment, LockScheme
 from verify.trace import Trace, states, steps_text
 

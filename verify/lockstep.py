@@ -17,7 +17,8 @@ from verify import answers, native, trace
 from verify.errors import VerifyError
 from verify.files import read_start
 from verify.native import Session, StepResult
-from verify.semantics import CRASHING, FAULT_RULES, Bounds, Event, FaultAt, Model, State
+from verify.rules import CRASHING, FAULT_RULES
+from verify.semantics import Bounds, Event, FaultAt, Model, State
 from verify.spec import Spec
 from verify.verdict import Verdict, agreement
 

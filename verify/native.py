@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 from verify import cxx, files, resources
 from verify.errors import VerifyError
-from verify.semantics import HOLDING, Activity, Bounds, Event, Memory, State
+from verify.rules import HOLDING
+from verify.semantics import Activity, Bounds, Event, Memory, State
 from verify.spec import KINDS, MODES, SCOPES, Environment, LockScheme, Spec
 
 ABI = 1

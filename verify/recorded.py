@@ -19,17 +19,8 @@ from verify.children import tied
 from verify.errors import VerifyError
 from verify.lockstep import DivergenceError, Memo, describe_event
 from verify.native import NONE
-from verify.semantics import (
-    FAULT_RULES,
-    HOLDING,
-    Activity,
-    Bounds,
-    Event,
-    FaultAt,
-    Memory,
-    Model,
-    State,
-)
+from verify.rules import FAULT_RULES, HOLDING
+from verify.semantics import Activity, Bounds, Event, FaultAt, Memory, Model, State
 from verify.spec import Environment, Strategy
 from verify.trace import Trace
 

@@ -18,7 +18,8 @@ from verify import claims, options, project, statements, trace, views
 from verify import spec as specs
 from verify.engines.base import Engine
 from verify.errors import VerifyError
-from verify.semantics import HOLDING, Activity, Bounds, Event, Model, State
+from verify.rules import HOLDING
+from verify.semantics import Activity, Bounds, Event, Model, State
 from verify.spec import Environment, LockScheme
 from verify.statements import Statement, rooted, word
 from verify.verdict import Verdict

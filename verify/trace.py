@@ -26,17 +26,8 @@ from typing import Any, NoReturn, TypeVar
 from verify import answers
 from verify.errors import VerifyError
 from verify.files import read_start
-from verify.semantics import (
-    CRASHING,
-    EVENTS,
-    FAULT_RULES,
-    POINTS,
-    Bounds,
-    Event,
-    FaultAt,
-    Model,
-    State,
-)
+from verify.rules import CRASHING, EVENTS, FAULT_RULES, POINTS
+from verify.semantics import Bounds, Event, FaultAt, Model, State
 from verify.spec import FAULTS, KINDS, Environment, LockScheme, Request
 
 FORMAT = 1

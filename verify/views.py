@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from verify import criterion, semantics
+from verify import criterion
 from verify.deadlock import Finding, find, takes_several
 from verify.errors import VerifyError
+from verify.rules import HOLDING, TABLE, Table
 from verify.semantics import Bounds, Event, FaultAt, Model, State
 from verify.spec import Environment, LockScheme, Spec, Strategy
 from verify.walk import Walk, follow
@@ -106,13 +107,17 @@ def lean_label(event: Event) -> str:
         return f".drop {event.e}"
     if event.event in ("acquire", "release"):
         return f".{event.event} {event.t}"
-    if event.pc in semantics.HOLDING:
+    if event.pc in HOLDING:
         return f".body {event.t} (.{event.pc} {event.b})"
     return f".body {event.t} .{event.pc}"
 
 
 def shortest(
-    scheme: LockScheme, environment: Environment, fault: str | None, race: bool = False
+    scheme: LockScheme,
+    environment: Environment,
+    fault: str | None,
+    race: bool = False,
+    table: Table = TABLE,
 ) -> Counterexample | None:
     """A shortest run of a small instance to a fault, None if it has none.
 
@@ -121,8 +126,9 @@ def shortest(
         environment: The assumptions.
         fault: One of `verify.spec.FAULTS`; None for any of them.
         race: Only with the victim between load and use: not a call that came too late.
+        table: The rules.
     """
-    model = Model(scheme, environment, BOUNDS)
+    model = Model(scheme, environment, BOUNDS, table)
     walk = Walk(model.initial())
     for state in walk:
         for found in model.faults(state):
@@ -146,7 +152,7 @@ def possible(
     """A shortest run that a program can have: it uses no encoder before its create has returned.
 
     If there is none to that fault it is a run of the general client, as `shortest` finds it.
-    Arguments and result are those of `shortest`.
+    Arguments and result are those of `shortest`, of the rules as they are.
     """
     patient = replace(environment, createReturns=True)
     there = criterion.faults(scheme, patient)  # else the search would see all states in vain

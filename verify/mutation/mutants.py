@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from verify import criterion
-from verify.semantics import FaultRule, Rule
+from verify import criterion, rules
+from verify.rules import Rule
 from verify.spec import (
     FAULTS,
     KINDS,
@@ -254,12 +254,8 @@ def apply(edits: Iterable[Edit], root: Path) -> None:
         path.write_text(edit.apply(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
-@dataclass(frozen=True)
-class Table:
-    """The micro-steps: `verify.semantics.RULES` and `FAULT_RULES`."""
-
-    rules: tuple[Rule, ...]
-    faults: tuple[FaultRule, ...]
+class Table(rules.Table):
+    """The rules of a model, and ways to have others."""
 
     def change(
         self, event: str, kind: str | None = None, source: str | None = None,
@@ -314,6 +310,10 @@ class Table:
         if kept == self.faults:
             raise ValueError(f"the table has no fault {fault}")
         return dataclasses.replace(self, faults=kept)
+
+
+SHIPPED = Table(rules.RULES, rules.FAULT_RULES)
+"""The rules as they are."""
 
 
 @dataclass(frozen=True)

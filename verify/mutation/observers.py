@@ -8,20 +8,19 @@ independent search say; here it is why a difference between the two and Lean is 
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import itertools
 import shutil
 import struct
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from verify import explore, native, resources, semantics, views
+from verify import explore, native, resources, rules, views
 from verify.errors import VerifyError
-from verify.mutation.mutants import Claims, Edit, SemanticMutant, Table, apply
+from verify.mutation.mutants import SHIPPED, Claims, Edit, SemanticMutant, apply
 from verify.semantics import Bounds, Model
 from verify.spec import FAULTS, KINDS, Environment, LockScheme, Spec
 
@@ -140,6 +139,9 @@ class Explorer:
 
     def __init__(self, mutant: SemanticMutant | None = None) -> None:
         self._mutant = mutant
+        self._table: rules.Table = rules.TABLE
+        if mutant is not None and mutant.table is not None:
+            self._table = mutant.table(SHIPPED)
         self._known: dict[object, Seen] = {}
 
     def see(self, scheme: LockScheme, environment: Environment) -> Seen:
@@ -151,24 +153,20 @@ class Explorer:
             scheme = mutant.scheme(scheme)
         if mutant is not None and mutant.environment is not None:
             environment = mutant.environment(environment)
-        with self._rules():
-            return _together([(b, self._search(scheme, environment, b)) for b in instances])
+        return _together([(b, self._search(scheme, environment, b)) for b in instances])
 
     def race(self, scheme: LockScheme, environment: Environment) -> bool:
         """Whether a context is torn down between a load of it and its use."""
-        with self._rules():
-            return views.shortest(scheme, environment, "nullDeref", race=True) is not None
-
-    def _rules(self) -> contextlib.AbstractContextManager[None]:
-        if self._mutant is None or self._mutant.table is None:
-            return contextlib.nullcontext()
-        return changed_rules(self._mutant.table(shipped_table()))
+        run = views.shortest(scheme, environment, "nullDeref", race=True, table=self._table)
+        return run is not None
 
     def _search(self, scheme: LockScheme, environment: Environment, bounds: Bounds) -> Seen:
         key = canonical(Model(scheme, environment, bounds))
         seen = self._known.get(key)
         if seen is None:
-            found = explore.explore(scheme, environment, instances=[bounds], symmetry=True)
+            found = explore.explore(
+                scheme, environment, instances=[bounds], symmetry=True, table=self._table
+            )
             if not found.complete:
                 raise VerifyError(f"{bounds}: the explorer gave up; give it more memory")
             seen = self._known[key] = Seen(found.faults, found.parallel is not None)
@@ -186,24 +184,6 @@ def canonical(model: Model) -> object:
     )
     homes = () if model.env.sharedEncoders else bounds.homes
     return excluded, tuple(model.flags.values()), homes, (bounds.threads, bounds.encoders)
-
-
-def shipped_table() -> Table:
-    """The rules as they are."""
-    return Table(semantics.RULES, semantics.FAULT_RULES)
-
-
-@contextlib.contextmanager
-def changed_rules(table: Table) -> Iterator[None]:
-    """Let the model and the explorer in this process have another table of micro-steps."""
-    modules = [module for module in (semantics, explore) if hasattr(module, "RULES")]
-    with contextlib.ExitStack() as undo:
-        for module in modules:
-            for name, rules in (("RULES", table.rules), ("FAULT_RULES", table.faults)):
-                if hasattr(module, name):
-                    undo.callback(setattr, module, name, getattr(module, name))
-                    setattr(module, name, rules)
-        yield
 
 
 # --- The native guard -----------------------------------------------------------------------------

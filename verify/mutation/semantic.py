@@ -1,7 +1,7 @@
 """The semantic mutants: single changes of the rules of the model.
 
 A rule is written down three times, on purpose: as an inductive rule in `MPSVerify/Spec`, as a row
-of the table in `verify/semantics.py` (from which the explorers are made) and as the code of the
+of the table in `verify/rules.py` (from which the explorers are made) and as the code of the
 native guard and of the driver that it is tried on.  A mutant is the same change of all three.
 """
 
@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable
 
 from verify.mutation.mutants import Edit, SemanticMutant, Table
-from verify.semantics import Atom, Effect, Rule, Test
+from verify.rules import Atom, Effect, Rule, Test
 from verify.spec import KINDS, Environment, LockScheme, Request
 
 _DRIVER, _SESSION = "drivers/fake/fake_driver.cpp", "sched/session.cpp"
