@@ -1,4 +1,4 @@
-"""The single changes of the model's rules (`verify.mutation.semantic`), in the independent search.
+"""The single changes of the model's rules (`support.rule_mutants`), in the independent search.
 
 Each is the same change as in Lean, made by hand in `independent_search.cpp` for steps and in
 `independent_search.py` for what excludes what; the search then says what has become of the claims.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from verify.mutation.mutants import Edit
+from support.rule_edits import Edit
 
 CPP, PY = "independent_search.cpp", "independent_search.py"
 

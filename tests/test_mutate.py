@@ -13,14 +13,17 @@ import independent_search as hand
 import pytest
 import test_matrix as matrix
 from conftest import STRATEGY, type_of_run
+from support.rule_edits import apply
+from support.rule_mutants import BY_NAME
 
-from verify import cli, generate, prove, resources, rules, semantics, spec
+from verify import cli, generate, prove, resources, semantics, spec
 from verify.engines.embedded import EmbeddedEngine
 from verify.errors import EngineMissing, VerifyError
-from verify.mutation import Judgement, campaign, lean, mutants, observers, run, semantic
+from verify.mutation import Judgement, campaign, mutants, observers, run
 from verify.mutation.campaign import compare, judge
 from verify.mutation.command import show
 from verify.mutation.mutants import Claims, SpecMutant
+from verify.semantics import Bounds
 from verify.spec import FAULTS, KINDS, LockScheme, Request
 from verify.verdict import Verdict
 
@@ -101,58 +104,6 @@ def test_a_sample_is_the_same_for_the_same_seed() -> None:
     assert len({tuple(sample(seed)) for seed in range(5)}) > 1
 
 
-def test_rules_are_changed_where_they_are_written_down() -> None:
-    table = mutants.SHIPPED
-    native = resources.root() / "native"
-    assert len(semantic.BY_NAME) == len(semantic.MUTANTS) >= 30
-    for rule in semantic.MUTANTS:
-        if rule.table is not None:
-            assert rule.table(table) != table, rule.name
-        texts: dict[str, str] = {}
-        for edit in rule.native:
-            text = texts.get(edit.file) or (native / edit.file).read_text(encoding="utf-8")
-            texts[edit.file] = edit.apply(text)
-        assert bool(rule.native) == rule.searchable, rule.name
-    with pytest.raises(ValueError, match="no such rule"):
-        table.change("push", "create")
-    with pytest.raises(ValueError, match="no fault"):
-        table.never("divisionByZero")
-
-
-def test_rules_are_held_against_the_shipped_strategies_too() -> None:
-    """perEncoder takes no lock per queue, so it does not see what a queue is."""
-    own = [SHIPPED.strategy("perEncoder")]
-    assert [s.name for s in campaign.against(own)] == ["perEncoder"] + [
-        s.name for s in SHIPPED.strategies if s.name != "perEncoder"
-    ]
-    rule = [semantic.BY_NAME["queue_per_encoder"]]
-    for strategies, killed in ((own, False), (campaign.against(own), True)):
-        report = judge(SHIPPED, [], rule, strategies=strategies, sides=("explorer",))
-        (row,) = report.rows
-        assert row.sides["explorer"].killed is killed
-
-
-def test_what_is_claimed_of_queues() -> None:
-    """Of a scheme all of whose calls take the lock of their queue alone, and of no other."""
-    claimed = {s.name: mutants.claims_about_rules(s, ENVIRONMENTS) for s in SHIPPED.strategies}
-    assert {name for name, c in claimed.items() if c.one_queue is not None} == {"striped"}
-    assert claimed["striped"].one_queue is False
-    seen = observers.Explorer().see(SHIPPED.strategy("striped").scheme, ENVIRONMENTS["default"])
-    assert (seen.faults, seen.parallel, seen.one_queue) == (frozenset(), True, False)
-
-
-def test_other_rules_change_nobody_elses() -> None:
-    """Mutants are judged side by side: each model has the rules that it was given."""
-    scheme, env = SHIPPED.strategy("perEncoder").scheme, ENVIRONMENTS["default"]
-    changed = observers.Explorer(semantic.BY_NAME["acquire_ignores_locks"])
-    before = rules.RULES, rules.FAULT_RULES
-    assert changed.see(scheme, env).faults
-    assert changed.race(scheme, env)
-    assert not observers.Explorer().see(scheme, env).faults
-    assert not observers.Explorer().race(scheme, env)
-    assert before == (rules.RULES, rules.FAULT_RULES)
-
-
 # --- What is said ---------------------------------------------------------------------------------
 
 
@@ -190,10 +141,6 @@ def test_killed_equivalent_survivor_open() -> None:
     assert (survivor.verdict, survivor.equivalent) == (Verdict.UNDETERMINED, None)
     assert survivor.open is not None
     assert survivor.open.startswith("survives (lean)")
-    # A proof that fails shows no difference by itself, but the other way round it would.
-    script = compare("m", "rule", "g", "c", said(True, False, False))
-    assert (script.verdict, script.equivalent) == (Verdict.PASSED, True)
-    assert compare("m", "rule", "g", "c", said(False, True, True)).verdict is Verdict.REFUTED
     undecided = compare(
         "m", "scheme", "g", "c", {**said(None, True, True), "lean": Judgement(None, "?")}
     )
@@ -211,8 +158,13 @@ def test_the_same_kill_for_another_reason_is_a_disagreement() -> None:
 
 
 def test_the_first_false_claim_is_found() -> None:
-    class Fixed:
-        def see(self, scheme: LockScheme, environment: spec.Environment) -> observers.Seen:  # noqa: ARG002
+    class Fixed(observers.Observer):
+        def look(
+            self,
+            scheme: LockScheme,  # noqa: ARG002
+            environment: spec.Environment,  # noqa: ARG002
+            bounds: Bounds,  # noqa: ARG002
+        ) -> observers.Seen:
             return observers.Seen(frozenset({"nullDeref"}), parallel=True)
 
         def race(self, scheme: LockScheme, environment: spec.Environment) -> bool:  # noqa: ARG002
@@ -271,60 +223,13 @@ def test_a_bug_in_the_generator(engine: EmbeddedEngine, monkeypatch: pytest.Monk
     assert "what `verify generate` writes is not the scheme that the spec names" in finding
 
 
-@pytest.mark.slow  # single rules and single bugs are in the ordinary run
+@pytest.mark.slow  # it builds the guard anew; a bug of each other side is in the ordinary run
 @needs_compiler
-def test_a_bug_in_the_guard_and_a_changed_rule(engine: EmbeddedEngine, tmp_path: Path) -> None:
-    rule = semantic.BY_NAME["shared_excludes_shared"]
+def test_a_bug_in_the_guard(engine: EmbeddedEngine, tmp_path: Path) -> None:
     source = tmp_path / "native"
     shutil.copytree(resources.root() / "native", source)
-    mutants.apply(rule.native, source)
+    apply(BY_NAME["shared_excludes_shared"].native, source)
     assert_alone("native", judge(SHIPPED, [SHARED], engine=engine, source=source))
-    # The same bug on every side is a mutant, and every side kills it.
-    report = judge(SHIPPED, [], [rule], engine=engine, strategies=[SHIPPED.strategy("rwLock")])
-    assert report.verdict is Verdict.PASSED, report.findings
-    (row,) = report.rows
-    assert row.equivalent is False
-    assert {side: j.killed for side, j in row.sides.items()} == dict.fromkeys(campaign.SIDES, True)
-
-
-def test_a_changed_criterion_is_held_against_what_was_seen(engine: EmbeddedEngine) -> None:
-    rule = semantic.BY_NAME["criterion_without_retain"]
-    chosen = [SHIPPED.strategy("perEncoder")]
-    report = judge(
-        SHIPPED, [], [rule], engine=engine, strategies=chosen, sides=("lean", "explorer")
-    )
-    (row,) = report.rows
-    assert row.verdict is Verdict.PASSED
-    assert row.sides["explorer"] == Judgement(True, "noRetain: seen deadDispatch")
-
-
-def test_a_broken_development_kills_nothing(
-    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    root = tmp_path / "root"
-    for part in ("MPSVerify", "model"):
-        shutil.copytree(resources.root() / part, root / part)
-    for name in ("lakefile.lean", "lean-toolchain"):
-        shutil.copy(resources.root() / name, root / name)
-    with (root / "MPSVerify" / "Spec" / "Driver.lean").open("a", encoding="utf-8") as file:
-        file.write("theorem wrong : 1 = 2 := by decide\n")
-    monkeypatch.setattr(resources, "root", lambda: root)
-    rule = semantic.BY_NAME["clear_does_nothing"]
-    report = judge(SHIPPED, [], [rule], engine=engine, strategies=[], sides=("lean",))
-    (row,) = report.rows
-    assert row.verdict is Verdict.UNDETERMINED
-    assert row.open is not None
-    assert "the development does not check as it is: MPSVerify/Spec/Driver.lean" in row.open
-
-
-def test_a_lean_that_breaks_off_kills_nothing(
-    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine, "timeout", 0.001)
-    edit = mutants.Edit("Driver.lean", "end MPSVerify", "\nend MPSVerify")
-    checks, why = lean.development([edit], engine)
-    assert checks is None
-    assert "Lean: " in why
 
 
 # --- What is missing or false ---------------------------------------------------------------------
@@ -374,7 +279,7 @@ def test_the_strategies_as_they_are_hold() -> None:
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["mutate", "--strategy", "globalMutex", "--only", "spec", "--quick", "--seed", "3"]
+    arguments = ["mutate", "--strategy", "globalMutex", "--quick", "--seed", "3"]
     assert cli.run([*arguments, "--sides", "explorer", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["verdict"] == "PASSED"
@@ -396,6 +301,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_bad_options_are_one_line(verify: type_of_run) -> None:
     for arguments, what in (
         (("--sides", "lean,oracle"), "'oracle' is no side"),
+        (("--only", "semantic"), "pytest -m slow tests/test_semantic_mutants.py"),
         (("--strategy", "nobody"), "unknown strategy 'nobody'"),
     ):
         done = verify("mutate", *arguments)
@@ -421,7 +327,6 @@ def test_every_mutant_is_killed_by_all_three(
     report = judge(
         SHIPPED,
         [m for s in chosen for m in mutants.of_strategy(s, ENVIRONMENTS)],
-        semantic.MUTANTS,
         mutants.originals(SHIPPED),
         engine=engine,
         sampled=False,

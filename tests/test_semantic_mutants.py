@@ -1,6 +1,6 @@
 """Does the gate go red when a rule of the transition system changes, and why?
 
-Each mutant of `verify.mutation.semantic` is proved with the shipped spec and the shipped theorems.
+Each mutant of `support.rule_mutants` is proved with the shipped spec and the shipped theorems.
 Then it is asked whether a *statement* has become false, or only a proof script does not fit any
 more:
 
@@ -9,6 +9,8 @@ more:
    teardown race, progress, and that one thread alone is safe.
 2. If all of that still holds, the changed criterion is evaluated by Lean and compared with the
    changed search.
+3. In the long campaign the explorer and the native guard get the same change, where they have the
+   rule: they must agree, and what they see must be a difference to the independent search too.
 
 A mutant that changes nothing of this, for all schemes of a larger sample, is equivalent: that too
 is found by search, and no list of such mutants is kept by hand.
@@ -32,17 +34,26 @@ import pytest
 import test_matrix as matrix
 from conftest import mostly_slow
 from semantic_mutants import CPP, PY, QUEUES, SEARCH
+from support.rule_edits import SHIPPED as TABLE
+from support.rule_edits import Edit, SemanticMutant, apply
+from support.rule_mutants import BY_NAME, MUTANTS
+from support.rule_search import (
+    ChangedExplorer,
+    changed_guard,
+    contradicted,
+    per_queue,
+)
 
-from verify import resources, spec, views
+from verify import resources, rules, spec, views
 from verify.engines.embedded import EmbeddedEngine
-from verify.mutation.mutants import Edit, SemanticMutant, apply
-from verify.mutation.semantic import BY_NAME, MUTANTS
+from verify.mutation.observers import Explorer, Observer
 from verify.prove import prove
 from verify.verdict import Verdict
 
 pytest_plugins = ["engine_fixtures"]
 
 HERE = Path(__file__).parent
+SHIPPED = spec.load()
 
 
 def rows(lock: str | None = None) -> dict[str, tuple[list[hand.Locks], bool]]:
@@ -388,12 +399,18 @@ def assert_red(report: Report) -> None:
     assert report.gate is not Verdict.PROVED or report.equivalent, report.line()
 
 
+def seen_by(observer: Observer, names: Sequence[str] = ()) -> str:
+    """The first claim of the shipped strategies, or of these, that an observer sees to be false."""
+    strategies = [SHIPPED.strategy(name) for name in names] or SHIPPED.strategies
+    return contradicted(observer, strategies, SHIPPED.environments)
+
+
 # --- The mutants themselves -----------------------------------------------------------------------
 
 
 def test_the_mutants_are_different() -> None:
     assert len(MUTANTS) == len(BY_NAME)
-    assert len(MUTANTS) >= 15
+    assert len(MUTANTS) >= 30
     assert len({m.lean for m in MUTANTS}) == len(MUTANTS)
     # What is no criterion is changed in every place where it is written down.
     assert set(SEARCH) == {m.name for m in MUTANTS if m.searchable}
@@ -404,6 +421,41 @@ def test_the_mutants_are_different() -> None:
             path = resources.root() / "MPSVerify" / "Spec" / edit.file
             text = path.read_text(encoding="utf-8")
             assert edit.apply(text) != text
+        texts: dict[str, str] = {}
+        for edit in mutant.native:
+            path = resources.root() / "native" / edit.file
+            text = texts.get(edit.file) or path.read_text(encoding="utf-8")
+            texts[edit.file] = edit.apply(text)
+        if mutant.table is not None:
+            assert mutant.table(TABLE) != TABLE, mutant.name
+
+
+def test_a_change_that_changes_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="no such rule"):
+        TABLE.change("push", "create")
+    with pytest.raises(ValueError, match="no fault"):
+        TABLE.never("divisionByZero")
+
+
+def test_other_rules_change_nobody_elses() -> None:
+    scheme, env = SHIPPED.strategy("perEncoder").scheme, SHIPPED.environments["default"]
+    changed = ChangedExplorer(BY_NAME["acquire_ignores_locks"])
+    before = rules.RULES, rules.FAULT_RULES
+    assert changed.see(scheme, env).faults
+    assert changed.race(scheme, env)
+    assert not Explorer().see(scheme, env).faults
+    assert not Explorer().race(scheme, env)
+    assert before == (rules.RULES, rules.FAULT_RULES)
+
+
+def test_queues_are_seen_by_what_is_proved_of_striped() -> None:
+    """Neither a fault nor parallelism shows that a queue is no encoder."""
+    assert [s.name for s in SHIPPED.strategies if per_queue(s.scheme)] == ["striped"]
+    nothing = SemanticMutant("none", "nothing is different", ())
+    changed = ChangedExplorer(BY_NAME["queue_per_encoder"])
+    assert seen_by(ChangedExplorer(nothing), ["striped"]) == ""
+    assert seen_by(changed, ["perEncoder"]) == ""
+    assert seen_by(changed, ["striped"]) == "striped in default: with one queue two calls overlap"
 
 
 def test_the_instruments_do_not_change_the_search(unchanged: Searcher, tmp_path: Path) -> None:
@@ -480,7 +532,13 @@ def test_some_mutants(name: str, judge: Judge) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BY_NAME)
-def test_every_mutant(name: str, judge: Judge) -> None:
+def test_every_mutant(name: str, judge: Judge, tmp_path: Path) -> None:
+    explorer = guard = ""
+    if BY_NAME[name].searchable:
+        explorer = seen_by(ChangedExplorer(BY_NAME[name]))
+        guard = seen_by(changed_guard(BY_NAME[name], SHIPPED, tmp_path))
     report = judge(name)
     print(report.line())  # noqa: T201
     assert_red(report)
+    assert bool(guard) == bool(explorer), (guard, explorer)
+    assert report.differences or not explorer, explorer

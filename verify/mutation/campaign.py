@@ -12,28 +12,19 @@ from typing import Any
 
 from verify.engines.base import Engine
 from verify.errors import EngineMissing
-from verify.mutation import lean, semantic
-from verify.mutation.mutants import (
-    Claims,
-    SemanticMutant,
-    SpecMutant,
-    claims_about_rules,
-    of_strategy,
-    originals,
-)
+from verify.mutation import lean
+from verify.mutation.mutants import SpecMutant, of_strategy, originals
 from verify.mutation.observers import Difference, Explorer, Guard, Observer, contradiction
-from verify.spec import Environment, LockScheme, Spec, Strategy, load
+from verify.spec import Spec
 from verify.verdict import Verdict, combine
 
 SIDES = ("lean", "explorer", "native")
 
-_GROUPS = {"rule": "rules of the model", "criterion": "criteria of the model"}
-
 Progress = Callable[[int, int], None]
 """Told how many judgements there are, and how many there will be."""
 
-QUICK_SCHEMES, QUICK_CLAIMS, QUICK_RULES = 6, 6, 1
-"""The sample of `quick`: so many changes of locks, of claims and of rules."""
+QUICK_SCHEMES, QUICK_CLAIMS = 6, 6
+"""The sample of `quick`: so many changes of locks and of claims."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +33,12 @@ class Judgement:
 
     Attributes:
         killed: Whether it contradicts what is claimed of the original; None if the side did not
-            decide, or cannot express the change.
+            decide.
         why: The contradiction, or why there is no answer.
-        expressed: Whether the side has the rule that is changed.
     """
 
     killed: bool | None
     why: str = ""
-    expressed: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,8 +46,8 @@ class Row:
     """A mutant and its judges.
 
     Attributes:
-        name: `STRATEGY: CHANGE`, or the name of a changed rule.
-        kind: `scheme`, `claim`, `rule` or `criterion`; `original` for a strategy as it is.
+        name: `STRATEGY: CHANGE`.
+        kind: `scheme` or `claim`; `original` for a strategy as it is.
         group: Its line of the table.
         english: The change.
         equivalent: Whether the exhaustive search sees no difference; None if it was not asked.
@@ -92,8 +81,7 @@ class Row:
             "change": self.english,
             "equivalent": self.equivalent,
             "sides": {
-                side: {"killed": j.killed, "expressed": j.expressed, "why": j.why or None}
-                for side, j in self.sides.items()
+                side: {"killed": j.killed, "why": j.why or None} for side, j in self.sides.items()
             },
             "verdict": self.verdict.value,
             "finding": self.finding,
@@ -109,7 +97,7 @@ class Group:
         name: What its mutants have in common.
         mutants, equivalent: How many there are.
         killed: For each side that was asked, how many of those that are not equivalent.
-        killed_by_all: How many of those are killed by each side that can express them.
+        killed_by_all: How many of those are killed by each side.
     """
 
     name: str
@@ -256,16 +244,13 @@ def compare(
     equivalent = next((not killed for killed in searched if killed is not None), None)
     row = Row(name, kind, group, english, equivalent, sides)
     answers = {side: j.killed for side, j in sides.items() if j.killed is not None}
-    if kind == "rule" and equivalent and answers.get("lean"):
-        # A proof can fail although what it proves has stayed true; only a search tells.
-        answers = {side: killed for side, killed in answers.items() if side != "lean"}
     if len(set(answers.values())) > 1:
         return replace(row, finding=f"{name}: {_odd_one_out(sides, answers)}")
     seen = {side: d for side, d in (differences or {}).items() if d is not None}
     if len(set(seen.values())) > 1:
         said = "; ".join(f"{side} sees in {difference}" for side, difference in seen.items())
         return replace(row, finding=f"{name}: killed, but not for one reason: {said}")
-    undecided = [f"{s}: {j.why}" for s, j in sides.items() if j.killed is None and j.expressed]
+    undecided = [f"{s}: {j.why}" for s, j in sides.items() if j.killed is None]
     if undecided:
         return replace(row, open="; ".join(undecided))
     if equivalent is None and not any(answers.values()):
@@ -295,9 +280,8 @@ class Campaign:
     """Mutants, and the sides that judge them, each in a thread of its own.
 
     Args:
-        spec: Whose strategies changed rules are held against.
-        mutants: Spec mutants, the originals among them.
-        rules: Semantic mutants.
+        spec: Whose environments.
+        mutants: What they judge, the originals among them.
         progress: Told how far they all are.
     """
 
@@ -305,19 +289,13 @@ class Campaign:
         self,
         spec: Spec,
         mutants: Sequence[SpecMutant],
-        rules: Sequence[SemanticMutant],
         progress: Progress = lambda _done, _all: None,
     ) -> None:
-        self.spec, self.mutants, self.rules = spec, mutants, rules
+        self.mutants, self.environments = mutants, spec.environments
         self._progress = progress
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._done: dict[str, int] = {}
-
-    @property
-    def environments(self) -> Mapping[str, Environment]:
-        """Those of the spec."""
-        return self.spec.environments
 
     def judge(self, sides: Mapping[str, Callable[[], _Said]]) -> dict[str, _Said]:
         """Let all sides judge, at the same time: one waits for Lean, one for C++, one computes."""
@@ -343,8 +321,7 @@ class Campaign:
             raise _StoppedError
         with self._lock:
             self._done[side] = done
-            every = len(self._done) * (len(self.mutants) + len(self.rules))
-            self._progress(sum(self._done.values()), every)
+            self._progress(sum(self._done.values()), len(self._done) * len(self.mutants))
 
     def lean(self, engine: Engine) -> _Said:
         """Lean's judgements, of the schemes as the generator writes them."""
@@ -365,32 +342,14 @@ class Campaign:
                 why = "what `verify generate` writes is not the scheme that the spec names"
             killed = None if isinstance(answer, str) else not answer
             said.mutants.append(Judgement(killed, answer if isinstance(answer, str) else why))
-        # A development that is broken as it is would kill whatever is changed.
-        sound, complaint = lean.development((), engine) if self.rules else (True, "")
-        for number, rule in enumerate(self.rules):
-            self._tell("lean", len(mutants) + number)
-            if not sound:
-                why = f"the development does not check as it is: {complaint}"
-                said.rules.append(Judgement(None, why))
-                continue
-            checks, why = lean.development(rule.lean, engine)
-            said.rules.append(Judgement(None if checks is None else not checks, why))
         return said
 
-    def search(
-        self,
-        side: str,
-        observer: Observer,
-        changed: Callable[[SemanticMutant], Observer],
-        strategies: Sequence[Strategy],
-    ) -> _Said:
+    def search(self, side: str, observer: Observer) -> _Said:
         """The judgements of a side that looks at all states.
 
         Args:
             side: Its name.
-            observer: Of the rules as they are.
-            changed: The same with a rule changed.
-            strategies: What changed rules are held against.
+            observer: How it looks.
         """
         said = _Said()
         for number, mutant in enumerate(self.mutants):
@@ -398,19 +357,6 @@ class Campaign:
             difference = contradiction(observer, mutant.scheme, mutant.claims, self.environments)
             said.mutants.append(Judgement(difference is not None, str(difference or "")))
             said.differences.append(difference)
-        claimed = [(s.scheme, claims_about_rules(s, self.environments)) for s in strategies]
-        for number, rule in enumerate(self.rules):
-            self._tell(side, len(self.mutants) + number)
-            if rule.searchable:
-                said.rules.append(_first(changed(rule), claimed, self.environments))
-            else:  # Lean alone can evaluate a criterion: it is shown what was seen
-                said.rules.append(None)
-                if not said.cells:
-                    said.cells = [
-                        (scheme, environment, observer.see(scheme, environment))
-                        for scheme, _ in claimed
-                        for environment in self.environments.values()
-                    ]
         return said
 
 
@@ -420,19 +366,10 @@ class _StoppedError(Exception):
 
 @dataclass
 class _Said:
-    """What a side said.
-
-    Attributes:
-        mutants, rules: In the order of the campaign; None for a criterion, which is yet to be
-            compared with `cells`.
-        differences: For spec mutants, what was seen first.
-        cells: What was seen of the strategies, where there is a criterion.
-    """
+    """What a side said of the mutants, in their order; if it searched, what it saw first."""
 
     mutants: list[Judgement] = field(default_factory=list)
-    rules: list[Judgement | None] = field(default_factory=list)
     differences: list[Difference | None] = field(default_factory=list)
-    cells: list[lean.Cell] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -440,7 +377,6 @@ def run(
     spec: Spec,
     *,
     strategies: Iterable[str] = (),
-    only: str | None = None,
     sides: Iterable[str] = SIDES,
     quick: bool = False,
     seed: int = 0,
@@ -451,9 +387,8 @@ def run(
     """Judge mutants by every side.
 
     Args:
-        spec: Whose mutants; changed rules are held against its strategies and the shipped ones.
+        spec: Whose mutants.
         strategies: Only these; all if empty.
-        only: `spec` or `semantic`; None for both.
         sides: Some of `SIDES`.
         quick: A sample; the same seed, the same sample.
         seed: Of the sample.
@@ -471,10 +406,8 @@ def run(
     chosen = [spec.strategy(name) for name in strategies] or list(spec.strategies)
     sample = random.Random(seed) if quick else None  # noqa: S311 - a sample, no secret
     mutants = [m for s in chosen for m in of_strategy(s, spec.environments)]
-    rules = list(semantic.MUTANTS)
     if sample is not None:
         mutants = _sampled(mutants, sample)
-        rules = sample.sample([rule for rule in rules if rule.searchable], QUICK_RULES)
     names = {strategy.name for strategy in chosen}
     own = [
         original
@@ -482,38 +415,16 @@ def run(
         if original.strategy in names
     ]
     return judge(
-        spec,
-        [] if only == "semantic" else mutants,
-        [] if only == "spec" else rules,
-        own,
-        strategies=against(chosen),
-        sides=sides,
-        engine=engine,
-        source=source,
-        progress=progress,
-        sampled=quick,
-        seed=seed,
-    )
-
-
-def against(strategies: Sequence[Strategy]) -> list[Strategy]:
-    """What changed rules are held against: these strategies, and the shipped ones.
-
-    Lean's side checks the shipped development, whatever the spec.  A spec that takes no lock per
-    queue would let a change of what a queue is survive on the other sides, and that is no
-    disagreement about the rules.
-    """
-    known = [strategy.scheme for strategy in strategies]
-    return [*strategies, *(s for s in load().strategies if s.scheme not in known)]
+        spec, mutants, own, sides=sides, engine=engine, source=source, progress=progress,
+        sampled=quick, seed=seed,
+    )  # fmt: skip
 
 
 def judge(
     spec: Spec,
     mutants: Sequence[SpecMutant],
-    rules: Sequence[SemanticMutant] = (),
     own: Sequence[SpecMutant] = (),
     *,
-    strategies: Sequence[Strategy] | None = None,
     sides: Iterable[str] = SIDES,
     engine: str | Engine = "embedded",
     source: Path | None = None,
@@ -524,33 +435,28 @@ def judge(
     """Judge these mutants; the rest is as for `run`.
 
     Args:
-        mutants, rules: Which.
+        mutants: Which.
         own: The strategies as they are.
-        strategies: What changed rules are held against; all of the spec by default.
         sampled, seed: How they were chosen.
     """
     start = time.monotonic()
     asked = [side for side in SIDES if side in set(sides)]
     every = [*own, *mutants]
-    campaign = Campaign(spec, every, rules, progress)
-    chosen = spec.strategies if strategies is None else strategies
+    campaign = Campaign(spec, every, progress)
     ready: dict[str, Callable[[], _Said]] = {}
     missing: dict[str, str] = {}
     lean_engine = _engine(engine, missing)
     if "lean" in asked and lean_engine is not None:
         ready["lean"] = lambda: campaign.lean(lean_engine)
     if "explorer" in asked:
-        ready["explorer"] = lambda: campaign.search("explorer", Explorer(), Explorer, chosen)
+        ready["explorer"] = lambda: campaign.search("explorer", Explorer())
     if "native" in asked:
         try:
-            guard = Guard(spec, source=source)
-            ready["native"] = lambda: campaign.search(
-                "native", guard, lambda rule: Guard(spec, rule.native, source), chosen
-            )
+            guard = Guard(spec, source)
+            ready["native"] = lambda: campaign.search("native", guard)
         except EngineMissing as error:
             missing["native"] = str(error)
     said = campaign.judge(ready)
-    _settle_criteria(rules, said, lean_engine)
     rows = []
     for number, mutant in enumerate(every):
         group = f"{mutant.strategy}: {'claims' if mutant.group == 'claim' else 'locks'}"
@@ -558,9 +464,6 @@ def judge(
         seen = {s: a.differences[number] for s, a in said.items() if a.differences}
         row = compare(mutant.name, mutant.group, group, mutant.change, judgements, seen)
         rows.append(_as_original(row) if number < len(own) else row)
-    for number, rule in enumerate(rules):
-        judgements = {s: j for s, a in said.items() if (j := a.rules[number]) is not None}
-        rows.append(compare(rule.name, rule.group, _GROUPS[rule.group], rule.english, judgements))
     states = {
         side: Side(
             "not asked" if side not in asked else "asked" if side in said else "missing",
@@ -603,43 +506,3 @@ def _as_original(row: Row) -> Row:
     name = row.name.partition(":")[0]
     text = f"{name}: what is claimed of it does not hold as it is ({'; '.join(killers)})"
     return replace(row, finding=row.finding or text)
-
-
-def _first(
-    observer: Observer,
-    claimed: Iterable[tuple[LockScheme, Claims]],
-    environments: Mapping[str, Environment],
-) -> Judgement:
-    for scheme, claims in claimed:
-        difference = contradiction(observer, scheme, claims, environments)
-        if difference is not None:
-            return Judgement(True, str(difference))
-    return Judgement(False)
-
-
-def _settle_criteria(
-    rules: Sequence[SemanticMutant], said: Mapping[str, _Said], engine: Engine | None
-) -> None:
-    """Hold changed criteria against what the searching sides have seen."""
-    for number, rule in enumerate(rules):
-        answers: list[tuple[list[lean.Cell], Judgement]] = []
-        for side in said.values():
-            if side.rules[number] is not None:
-                continue
-            known = next((judged for cells, judged in answers if cells == side.cells), None)
-            if known is None:
-                known = _criterion(rule, side.cells, engine)
-                answers.append((side.cells, known))
-            side.rules[number] = known
-
-
-def _criterion(
-    rule: SemanticMutant, cells: Sequence[lean.Cell], engine: Engine | None
-) -> Judgement:
-    if engine is None:
-        return Judgement(None, "Lean is missing, which evaluates the criterion")
-    number = lean.criterion_answer(rule, cells, engine)
-    if number is None:
-        return Judgement(False)
-    _, environment, seen = cells[number]
-    return Judgement(True, f"{environment.name}: seen {', '.join(sorted(seen.faults)) or 'safe'}")

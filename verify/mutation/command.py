@@ -21,14 +21,18 @@ def _sides(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ...]:
     return names
 
 
+def _only(_: click.Context, __: click.Parameter, what: str | None) -> None:
+    if what not in (None, "spec"):
+        raise click.BadParameter(
+            f"{what!r} went away: changes of the model's own rules are tests of this product "
+            "(pytest -m slow tests/test_semantic_mutants.py in a checkout)"
+        )
+
+
 @click.command("mutate")
 @options.spec
 @click.option("--strategy", "strategies", multiple=True, help="Only this one; may be repeated.")
-@click.option(
-    "--only",
-    type=click.Choice(["spec", "semantic"]),
-    help="Only changes of the spec, or only changes of the model's rules.",
-)
+@click.option("--only", callback=_only, expose_value=False, hidden=True)
 @click.option(
     "--sides",
     default=",".join(SIDES),
@@ -45,7 +49,6 @@ def _sides(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ...]:
 def command(
     spec: Path | None,
     strategies: tuple[str, ...],
-    only: str | None,
     sides: tuple[str, ...],
     quick: bool,
     seed: int,
@@ -68,7 +71,6 @@ def command(
         report = run(
             loaded,
             strategies=strategies,
-            only=only,
             sides=sides,
             quick=quick,
             seed=seed,
@@ -153,8 +155,6 @@ def _cells(group: Group, asked: list[str]) -> tuple[object, ...]:
 def _how(row: Row) -> str:
     """How to look at a mutant."""
     strategy = row.name.partition(":")[0]
-    if row.kind in ("rule", "criterion"):
-        return f"see verify/mutation/semantic.py, {row.name!r}"
     if row.kind == "original":
         return f"see verify explain {strategy}"
     return (

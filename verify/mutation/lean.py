@@ -1,31 +1,20 @@
 """What Lean says about mutants.
 
-A spec mutant is judged by a theorem: its claims hold, or their negation is proved; hundreds of them
-go into one module, which is then replayed and audited like the gate's.  A semantic mutant is judged
-by the development itself: with the rule changed, some proof must fail.
+A mutant is judged by a theorem: its claims hold, or their negation is proved; hundreds of them go
+into one module, which is then replayed and audited like the gate's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
-from verify import claims, generate, project, statements
+from verify import claims, generate, project
 from verify.claims import Claim, Line
-from verify.engines.base import Engine, ModuleResult
-from verify.errors import VerifyError
-from verify.mutation.mutants import (
-    Claims,
-    Edit,
-    SemanticMutant,
-    SpecMutant,
-    apply,
-    claims_of_scheme,
-)
-from verify.mutation.observers import Seen
+from verify.engines.base import Engine
+from verify.mutation.mutants import Claims, SpecMutant, claims_of_scheme
 from verify.spec import FAULTS, Environment, LockScheme
-from verify.statements import Statement, rooted, word
+from verify.statements import Statement, word
 
 # That there is a race is decided by a theorem on it; the rest has instances.
 _RACE = (f"by simp only [teardown_race_iff_criterion]; {claims.EVALUATION[3:]}",) * 2
@@ -112,95 +101,3 @@ def _decide(
 def guess(mutant: SpecMutant, environments: Mapping[str, Environment]) -> bool:
     """Whether the claims of a mutant seem to hold."""
     return claims_of_scheme(mutant.scheme, environments).imply(mutant.claims)
-
-
-# --- Semantic mutants -----------------------------------------------------------------------------
-
-
-class _Red(Exception):  # noqa: N818 - what is known, not that something went wrong
-    """A module does not check: that decides it."""
-
-    def __init__(self, module: ModuleResult) -> None:
-        super().__init__(module.module)
-        self.module = module
-
-
-def development(edits: Iterable[Edit], engine: Engine) -> tuple[bool | None, str]:
-    """Whether the development checks with changes below `MPSVerify/Spec`.
-
-    Args:
-        edits: The changes; none for the development as it is.
-        engine: What checks it; it is stopped at the first failure.
-
-    Returns:
-        True if it does, False if it does not, None if Lean broke off (a limit was hit, a child
-        died); with the first complaint.
-    """
-
-    def stop(module: ModuleResult) -> None:
-        if not module.ok:
-            raise _Red(module)
-
-    with project.directory(engine, "mutate-rules") as root:
-        project.write(root, project.sources(("Spec", "Thm", "Theory", "AGX"), _ROOTS))
-        apply(edits, root / "MPSVerify" / "Spec")
-        failed: list[ModuleResult]
-        try:
-            built = engine.build(root, _modules(root), stop)
-            if built.ok:
-                return True, ""
-            failed = [module for module in built.modules if not module.ok]
-        except _Red as red:
-            failed = [red.module]
-        errors = [m for module in failed for m in module.messages if m.severity == "error"]
-        # A complaint without a place is not about the text: Lean itself has failed.
-        placed = [message for message in errors if message.line > 0]
-        text = str((placed or errors)[0]) if errors else "Lean gives no reason"
-        return False if placed else None, text.splitlines()[0].removeprefix(f"{root}/")
-
-
-_ROOTS = ("AGX.lean", "Claims.lean")
-
-
-def _modules(root: Path) -> list[str]:
-    paths = sorted((root / "MPSVerify").rglob("*.lean"))
-    return [".".join(path.relative_to(root).with_suffix("").parts) for path in paths]
-
-
-Cell: TypeAlias = tuple[LockScheme, Environment, Seen]
-"""What was seen of a scheme in an environment."""
-
-
-def criterion_answer(mutant: SemanticMutant, cells: Sequence[Cell], engine: Engine) -> int | None:
-    """The first cell in which a changed criterion says something else than was seen, if any.
-
-    Args:
-        mutant: Whose criterion.
-        cells: What was seen.
-        engine: What evaluates the criterion.
-
-    Raises:
-        VerifyError: If Lean gives no answer.
-    """
-    text = ["import MPSVerify.Spec.Criterion", "namespace MPSVerify.Cells"]
-    first = len(text) + 1
-    for number, (scheme, environment, seen) in enumerate(cells):
-        env, term = claims.environment_literal(environment), claims.scheme_literal(scheme)
-        bits = ", ".join(".true" if fault in seen.faults else ".false" for fault in FAULTS)
-        safe = ".false" if seen.faults else ".true"
-        told = f"{rooted('List.map')} ({word('faultCriterion')} {env} {term}) {word('allFaults')}"
-        cell = f"{told} = [{bits}] ∧ {word('criterion')} {env} {term} = {safe}"
-        text.append(statements.theorem(f"cell{number}", Statement(cell), "by decide +kernel"))
-    text += ["end MPSVerify.Cells", ""]
-    with project.directory(engine, f"mutate-{mutant.name}-cells") as root:
-        project.write(root, project.sources(("Spec",)))
-        apply(mutant.lean, root / "MPSVerify" / "Spec")
-        project.write(root, {Path("MPSVerify/Cells.lean"): "\n".join(text)})
-        build = engine.build(root, ["MPSVerify.Cells"])
-    errors = [m for r in build.modules for m in r.messages if m.severity == "error"]
-    if build.ok:
-        return None
-    false = [m.line - first for m in errors if "is false" in m.text]
-    if not false:
-        raise VerifyError(f"{mutant.name}: {errors[0] if errors else 'Lean gives no answer'}")
-    return min(false)

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import shutil
 import struct
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from verify import explore, native, resources, rules, views
+from verify import explore, native, views
 from verify.errors import VerifyError
-from verify.mutation.mutants import SHIPPED, Claims, Edit, SemanticMutant, apply
+from verify.mutation.mutants import Claims
+from verify.rules import TABLE, Table
 from verify.semantics import Bounds, Model
 from verify.spec import FAULTS, KINDS, Environment, LockScheme, Spec
 
@@ -36,32 +36,31 @@ class Seen(NamedTuple):
     Attributes:
         faults: The exact set of reachable ones.
         parallel: Whether two threads can be past their acquires in a fault-free state.
-        one_queue: Whether they can with all encoders in one queue (seen only if a lock is per
-            queue).
     """
 
     faults: frozenset[str]
     parallel: bool
-    one_queue: bool = False
 
 
-def _together(parts: Sequence[tuple[Bounds, Seen]]) -> Seen:
-    """What there is to see in some instances."""
-    return Seen(
-        frozenset[str]().union(*(part.faults for _, part in parts)),
-        any(part.parallel for _, part in parts),
-        any(part.parallel for bounds, part in parts if len(set(bounds.queues)) == 1),
-    )
-
-
-class Observer(Protocol):
+class Observer(ABC):
     """An exhaustive look at schemes."""
 
-    def see(self, scheme: LockScheme, environment: Environment) -> Seen:
-        """What there is to see."""
+    @abstractmethod
+    def look(self, scheme: LockScheme, environment: Environment, bounds: Bounds) -> Seen:
+        """What there is to see in an instance."""
 
+    @abstractmethod
     def race(self, scheme: LockScheme, environment: Environment) -> bool:
         """Whether a context is torn down between a load of it and its use."""
+
+    def see(self, scheme: LockScheme, environment: Environment) -> Seen:
+        """What there is to see in all instances."""
+        parts = [
+            self.look(scheme, environment, bounds)
+            for bounds in explore.instances_of(scheme, environment, *SIZE)
+        ]
+        faults = frozenset[str]().union(*(part.faults for part in parts))
+        return Seen(faults, any(part.parallel for part in parts))
 
 
 @dataclass(frozen=True)
@@ -96,10 +95,7 @@ def contradiction(
     order = {"default": default, **environments}
     for name, environment in order.items():
         about_default = name == "default" and (
-            claims.safe is not None
-            or claims.fault
-            or claims.parallel is not None
-            or claims.one_queue is not None
+            claims.safe is not None or claims.fault or claims.parallel is not None
         )
         if name not in claims.faults and not about_default:
             continue
@@ -117,9 +113,6 @@ def contradiction(
                 words += [f"{claims.fault} is not reached"]
             if claims.parallel is not None and claims.parallel is not seen.parallel:
                 words += ["two calls overlap" if seen.parallel else "no two calls overlap"]
-            if claims.one_queue is not None and claims.one_queue is not seen.one_queue:
-                overlap = "two calls overlap" if seen.one_queue else "no two calls overlap"
-                words += [f"with one queue {overlap}"]
         if words:
             return Difference(name, ", ".join(words), seen)
     if claims.race and not observer.race(scheme, default):
@@ -130,37 +123,19 @@ def contradiction(
 # --- The explorer ---------------------------------------------------------------------------------
 
 
-class Explorer:
+class Explorer(Observer):
     """The explorer's search, remembered: many schemes exclude the same operations.
 
     Args:
-        mutant: Search with this rule changed.
+        table: The rules.
     """
 
-    def __init__(self, mutant: SemanticMutant | None = None) -> None:
-        self._mutant = mutant
-        self._table: rules.Table = rules.TABLE
-        if mutant is not None and mutant.table is not None:
-            self._table = mutant.table(SHIPPED)
+    def __init__(self, table: Table = TABLE) -> None:
+        self._table = table
         self._known: dict[object, Seen] = {}
 
-    def see(self, scheme: LockScheme, environment: Environment) -> Seen:
-        """What there is to see."""
-        mutant = self._mutant
-        # The clients are those of the scheme as it is: a rule is changed, nobody's locks.
-        instances = explore.instances_of(scheme, environment, *SIZE)
-        if mutant is not None and mutant.scheme is not None:
-            scheme = mutant.scheme(scheme)
-        if mutant is not None and mutant.environment is not None:
-            environment = mutant.environment(environment)
-        return _together([(b, self._search(scheme, environment, b)) for b in instances])
-
-    def race(self, scheme: LockScheme, environment: Environment) -> bool:
-        """Whether a context is torn down between a load of it and its use."""
-        run = views.shortest(scheme, environment, "nullDeref", race=True, table=self._table)
-        return run is not None
-
-    def _search(self, scheme: LockScheme, environment: Environment, bounds: Bounds) -> Seen:
+    def look(self, scheme: LockScheme, environment: Environment, bounds: Bounds) -> Seen:
+        """What there is to see in an instance."""
         key = canonical(Model(scheme, environment, bounds))
         seen = self._known.get(key)
         if seen is None:
@@ -171,6 +146,11 @@ class Explorer:
                 raise VerifyError(f"{bounds}: the explorer gave up; give it more memory")
             seen = self._known[key] = Seen(found.faults, found.parallel is not None)
         return seen
+
+    def race(self, scheme: LockScheme, environment: Environment) -> bool:
+        """Whether a context is torn down between a load of it and its use."""
+        run = views.shortest(scheme, environment, "nullDeref", race=True, table=self._table)
+        return run is not None
 
 
 def canonical(model: Model) -> object:
@@ -265,49 +245,39 @@ class _Session(native.Session):
         return "encoderOverlap" in self.faults()
 
 
-class Guard:
+class Guard(Observer):
     """The native guard and the fake driver under the deterministic scheduler.
 
     Args:
         spec: Its strategies are compiled in.
-        edits: Changes of the sources below `native`.
+        source: A directory like `native/`; None for the shipped one.
 
     Raises:
         EngineMissing: There is no compiler.
         VerifyError: It cannot be built.
     """
 
-    def __init__(self, spec: Spec, edits: Iterable[Edit] = (), source: Path | None = None) -> None:
+    def __init__(self, spec: Spec, source: Path | None = None) -> None:
         self._known: dict[object, tuple[Seen, bool]] = {}
-        edits = list(edits)
-        if not edits:
-            self._library = native.library(spec, source)
-        else:
-            with tempfile.TemporaryDirectory(prefix="verify-mutate-") as scratch:
-                copy = Path(scratch) / "native"
-                shutil.copytree(source or resources.root() / "native", copy)
-                apply(edits, copy)
-                self._library = native.library(spec, copy)
+        self._library = native.library(spec, source)
 
-    def see(self, scheme: LockScheme, environment: Environment) -> Seen:
-        """What there is to see."""
-        return self._look(scheme, environment)[0]
+    def look(self, scheme: LockScheme, environment: Environment, bounds: Bounds) -> Seen:
+        """What there is to see in an instance."""
+        return self._look(scheme, environment, bounds)[0]
 
     def race(self, scheme: LockScheme, environment: Environment) -> bool:
         """Whether a context is torn down between a load of it and its use."""
-        return self._look(scheme, environment)[1]
+        instances = explore.instances_of(scheme, environment, *SIZE)
+        return any(self._look(scheme, environment, bounds)[1] for bounds in instances)
 
-    def _look(self, scheme: LockScheme, environment: Environment) -> tuple[Seen, bool]:
-        key = (scheme, environment.name)
+    def _look(
+        self, scheme: LockScheme, environment: Environment, bounds: Bounds
+    ) -> tuple[Seen, bool]:
+        key = (scheme, environment.name, bounds)
         if key not in self._known:
-            parts, races = [], []
-            for bounds in explore.instances_of(scheme, environment, *SIZE):
-                session = _Session(self._library, scheme, environment, bounds)
-                try:
-                    seen, race = session.seen()
-                finally:
-                    session.close()
-                parts.append((bounds, seen))
-                races.append(race)
-            self._known[key] = _together(parts), any(races)
+            session = _Session(self._library, scheme, environment, bounds)
+            try:
+                self._known[key] = session.seen()
+            finally:
+                session.close()
         return self._known[key]

@@ -1,18 +1,25 @@
-"""The semantic mutants: single changes of the rules of the model.
-
-A rule is written down three times, on purpose: as an inductive rule in `MPSVerify/Spec`, as a row
-of the table in `verify/rules.py` (from which the explorers are made) and as the code of the
-native guard and of the driver that it is tried on.  A mutant is the same change of all three.
-"""
+"""The semantic mutants: single changes of the rules of the model."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
-from verify.mutation.mutants import Edit, SemanticMutant, Table
+from support.rule_edits import (
+    Edit,
+    SemanticMutant,
+    Table,
+    body,
+    criterion,
+    everything_exclusive,
+    for_queue,
+    intercepted,
+    native,
+    step,
+    with_more,
+    without,
+)
 from verify.rules import Atom, Effect, Rule, Test
-from verify.spec import KINDS, Environment, LockScheme, Request
+from verify.spec import KINDS
 
 _DRIVER, _SESSION = "drivers/fake/fake_driver.cpp", "sched/session.cpp"
 _GRAPH, _GUARD = "sched/graph.cpp", "core/guard.cpp"
@@ -43,32 +50,6 @@ _GO_ON = (
 )
 
 
-def _body(old: str, new: str) -> tuple[Edit, ...]:
-    return (Edit("Body.lean", old, new),)
-
-
-def _step(old: str, new: str) -> tuple[Edit, ...]:
-    return (Edit("Step.lean", old, new),)
-
-
-def _criterion(old: str, new: str) -> tuple[Edit, ...]:
-    return (Edit("Criterion.lean", old, new),)
-
-
-def _native(file: str, *places: tuple[str, str]) -> tuple[Edit, ...]:
-    return tuple(Edit(file, old, new) for old, new in places)
-
-
-def _without(*atoms: Atom) -> object:
-    """A change of a guard: these tests are not made."""
-    return lambda guard: tuple(test for test in guard if test.atom not in atoms)
-
-
-def _with(*tests: Test) -> object:
-    """A change of a guard: these tests are made as well."""
-    return lambda guard: (*guard, *tests)
-
-
 def _destroy_stops(table: Table) -> Table:
     (push,) = (rule for rule in table.rules if rule.event == "push")
     never = dataclasses.replace(push, kinds=("destroy",), guard=_NEVER)
@@ -81,35 +62,7 @@ def _release_early(table: Table) -> Table:
 
 
 def _dispatch_on_released(table: Table) -> Table:
-    return table.change("dispatch", guard=_without(Atom.ALIVE))
-
-
-def _everything_exclusive(scheme: LockScheme) -> LockScheme:
-    locks = {
-        kind: tuple(Request(request.scope, "exclusive") for request in requests)
-        for kind, requests in scheme.locks.items()
-    }
-    return LockScheme(locks, scheme.check)
-
-
-def _for_queue(scope: str) -> Callable[[LockScheme], LockScheme]:
-    """Another lock where a call takes that of its queue."""
-
-    def changed(scheme: LockScheme) -> LockScheme:
-        locks = {
-            kind: tuple(
-                Request(scope if request.scope == "queue" else request.scope, request.mode)
-                for request in requests
-            )
-            for kind, requests in scheme.locks.items()
-        }
-        return LockScheme(locks, scheme.check)
-
-    return changed
-
-
-def _intercepted(environment: Environment) -> Environment:
-    return dataclasses.replace(environment, handlersIntercepted=True)
+    return table.change("dispatch", guard=without(Atom.ALIVE))
 
 
 _CLAIMED = (
@@ -123,26 +76,26 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "push_keeps_owner",
         "teardown does not give the block back",
-        _body(".pushed { m with owner := update m.owner b none }", ".pushed m"),
+        body(".pushed { m with owner := update m.owner b none }", ".pushed m"),
         lambda table: table.change("push", effects=()),
-        native=_native(_DRIVER, ("                block->owner = nullptr;\n", "")),
+        native=native(_DRIVER, ("                block->owner = nullptr;\n", "")),
     ),
     SemanticMutant(
         "clear_does_nothing",
         "teardown does not clear _impl",
-        _body(".finished { m with impl := update m.impl e none }", ".finished m"),
+        body(".finished { m with impl := update m.impl e none }", ".finished m"),
         lambda table: table.change("clear", effects=()),
-        native=_native(_DRIVER, ("    cell.impl = nullptr;\n", "")),
+        native=native(_DRIVER, ("    cell.impl = nullptr;\n", "")),
     ),
     SemanticMutant(
         "destroy_does_not_push",
         "destroy stops before it gives the block back",
-        _body(
+        body(
             "| push {k m b} : k.tearsDown = true →",
             "| push {k m b} : k.tearsDown = true → k = .complete →",
         ),
         _destroy_stops,
-        native=_native(
+        native=native(
             _SESSION,
             (
                 "    worker.next = next;\n    yield(worker, Result::stepped);\n",
@@ -156,7 +109,7 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "skip_without_check",
         "an unchecked guard skips a call on no context as well",
-        _body("| skip {m} : C.check = true →", "| skip {m} :"),
+        body("| skip {m} : C.check = true →", "| skip {m} :"),
         lambda table: table.change("load", "encode", target="finished", guard=(_NO_IMPL,)),
         native=(
             *_GO_ON,
@@ -171,9 +124,9 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "check_ignores_context",
         "create goes on although there is a context",
-        _body("| check {m} : m.impl e = none →", "| check {m} :"),
+        body("| check {m} : m.impl e = none →", "| check {m} :"),
         lambda table: table.change("check", target="checked", guard=()),
-        native=_native(
+        native=native(
             _DRIVER,
             (
                 "    if (cell.impl != nullptr) {\n"
@@ -187,11 +140,11 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "pop_takes_owned_blocks",
         "create takes any block from an atomic freelist, free or not",
-        _body(
+        body(
             "| pop {m b} : C.env.atomicFreelist = true → m.owner b = none →",
             "| pop {m b} : C.env.atomicFreelist = true →",
         ),
-        lambda table: table.change("pop", guard=_without(Atom.BLOCK_FREE)),
+        lambda table: table.change("pop", guard=without(Atom.BLOCK_FREE)),
         native=(
             Edit(
                 _DRIVER,
@@ -221,7 +174,7 @@ MUTANTS: tuple[SemanticMutant, ...] = (
         lambda table: table.change("pop", effects=(Effect.OWN,)).change(
             "claim", effects=(Effect.OWN,)
         ),
-        native=_native(
+        native=native(
             _DRIVER,
             ("            block->ready = false;\n            break;", "            break;"),
             (
@@ -233,9 +186,9 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "claim_looks_again",
         "a block of a racy freelist is claimed only if it is still free",
-        _body("| claim {m b} : Body", "| claim {m b} : m.owner b = none → Body"),
-        lambda table: table.change("claim", guard=_with(Test(Atom.BLOCK_FREE))),
-        native=_native(
+        body("| claim {m b} : Body", "| claim {m b} : m.owner b = none → Body"),
+        lambda table: table.change("claim", guard=with_more(Test(Atom.BLOCK_FREE))),
+        native=native(
             _DRIVER,
             (
                 "        watch.point(Step::claim);\n",
@@ -248,7 +201,7 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "publish_unchecked",
         "create overwrites a context that is there",
-        _body("| publish {m b} : m.impl e = none →", "| publish {m b} :"),
+        body("| publish {m b} : m.impl e = none →", "| publish {m b} :"),
         lambda table: table.change("publish", guard=()),
         native=(
             *_GO_ON,
@@ -263,21 +216,21 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "init_does_not_set_ready",
         "create does not initialise the block",
-        _body(".finished { m with ready := update m.ready b true }", ".finished m"),
+        body(".finished { m with ready := update m.ready b true }", ".finished m"),
         lambda table: table.change("init", effects=()),
-        native=_native(_DRIVER, ("    block->ready = true;\n", "")),
+        native=native(_DRIVER, ("    block->ready = true;\n", "")),
     ),
     # Steps of the guard and of the client.
     SemanticMutant(
         "acquire_ignores_locks",
         "no lock excludes anything",
-        _step(
+        step(
             "\n      (∀ u b, u ≠ t → s.threads u = some b → b.holds → "
             "¬ C.blocks (b.op u) ⟨t, k, e⟩) →",
             "",
         ),
-        lambda table: table.change("acquire", guard=_without(Atom.UNBLOCKED)),
-        native=_native(
+        lambda table: table.change("acquire", guard=without(Atom.UNBLOCKED)),
+        native=native(
             _GUARD,
             ("    if (requests.count == 1) {", "    if (requests.count == 99) {"),
             ("    } else if (requests.count != 0) {", "    } else if (requests.count > 99) {"),
@@ -286,11 +239,11 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "acquire_ignores_aliveness",
         "an operation on a released object goes on",
-        _step(
+        step(
             "some ⟨k, e, .dispatched⟩ → s.alive e = true →\n      (∀ u b",
             "some ⟨k, e, .dispatched⟩ →\n      (∀ u b",
         ),
-        lambda table: table.change("acquire", guard=_without(Atom.ALIVE)),
+        lambda table: table.change("acquire", guard=without(Atom.ALIVE)),
         native=(
             *_GO_ON,
             Edit(
@@ -303,9 +256,9 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "release_without_body",
         "an operation returns before its body, and never after it",
-        _step("some ⟨k, e, .finished⟩ →", "some ⟨k, e, .entered⟩ →"),
+        step("some ⟨k, e, .finished⟩ →", "some ⟨k, e, .entered⟩ →"),
         _release_early,
-        native=_native(
+        native=native(
             _SESSION,
             ("if (call && kind == Kind::destroy) {", "if (call && config_.threads == 0) {"),
             ("        } else if (call) {\n            body();\n        }\n", "        }\n"),
@@ -316,20 +269,20 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "drop_always",
         "an object is released while it is in use, whoever retains it",
-        _step(
+        step(
             "s.alive e = true →\n      (C.env.callersRetain = true → ∀ t b, s.threads t = some b → "
             "b.encoder ≠ e) →\n",
             "s.alive e = true →\n",
         ),
-        lambda table: table.change("drop", guard=_without(Atom.UNUSED)),
-        native=_native(_SESSION, ("if (!config_.callers_retain) return true;", "return true;")),
+        lambda table: table.change("drop", guard=without(Atom.UNUSED)),
+        native=native(_SESSION, ("if (!config_.callers_retain) return true;", "return true;")),
     ),
     SemanticMutant(
         "dispatch_on_released",
         "an operation is dispatched on a released object",
-        _step("s.threads t = none → s.alive e = true → C.env", "s.threads t = none → C.env"),
+        step("s.threads t = none → s.alive e = true → C.env", "s.threads t = none → C.env"),
         _dispatch_on_released,
-        native=_native(
+        native=native(
             _SESSION,
             ("if (busy(thread) || cells_[encoder].released) return", "if (busy(thread)) return"),
         ),
@@ -337,12 +290,12 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "encode_without_context",
         "encode is dispatched on an encoder that has no context",
-        _step(
+        step(
             "used : k ≠ .create → s.mem.impl e ≠ none",
             "used : k ≠ .create → k ≠ .encode → s.mem.impl e ≠ none",
         ),
-        lambda table: table.change("dispatch", "encode", guard=_without(Atom.IMPL)),
-        native=_native(
+        lambda table: table.change("dispatch", "encode", guard=without(Atom.IMPL)),
+        native=native(
             _SESSION,
             (
                 "if (kind == Kind::create ? made",
@@ -353,9 +306,9 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "create_meets_calls",
         "calls begin beside a create, whatever the client waits for",
-        _step("b.encoder = e → env.beside b.kind k = true", "b.encoder = e → True"),
-        lambda table: table.change("dispatch", guard=_without(Atom.UNMADE, Atom.UNUSED)),
-        native=_native(
+        step("b.encoder = e → env.beside b.kind k = true", "b.encoder = e → True"),
+        lambda table: table.change("dispatch", guard=without(Atom.UNMADE, Atom.UNUSED)),
+        native=native(
             _SESSION,
             (
                 "if (kind == Kind::create || static_cast<Kind>(w->kind) == Kind::create) "
@@ -369,7 +322,7 @@ MUTANTS: tuple[SemanticMutant, ...] = (
         "completion handlers never tear anything down",
         (Edit("Environment.lean", "then env.handlersTearDown = true", "then False"),),
         lambda table: table.without("dispatch", "complete"),
-        native=_native(
+        native=native(
             _SESSION,
             (
                 "kind == Kind::complete ? !config_.handlers_tear_down",
@@ -381,8 +334,8 @@ MUTANTS: tuple[SemanticMutant, ...] = (
         "complete_always",
         "completion handlers always tear contexts down",
         (Edit("Environment.lean", "then env.handlersTearDown = true", "then True"),),
-        lambda table: table.change("dispatch", "complete", guard=_without(Atom.HANDLERS_TEAR_DOWN)),
-        native=_native(
+        lambda table: table.change("dispatch", "complete", guard=without(Atom.HANDLERS_TEAR_DOWN)),
+        native=native(
             _SESSION,
             (
                 "kind == Kind::complete ? !config_.handlers_tear_down",
@@ -400,8 +353,8 @@ MUTANTS: tuple[SemanticMutant, ...] = (
                 "else True ∨ home o.encoder = o.thread",
             ),
         ),
-        lambda table: table.change("dispatch", guard=_without(Atom.HOME)),
-        native=_native(
+        lambda table: table.change("dispatch", guard=without(Atom.HOME)),
+        native=native(
             _SESSION,
             (
                 ": !config_.shared_encoders && config_.home[encoder] != thread",
@@ -413,9 +366,9 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "overlap_never",
         "two threads that encode on one encoder at once are no fault",
-        _step("| overlap {s t u e b b'} : t ≠ u →", "| overlap {s t u e b b'} : t ≠ u → t = u →"),
+        step("| overlap {s t u e b b'} : t ≠ u →", "| overlap {s t u e b b'} : t ≠ u → t = u →"),
         lambda table: table.never("encoderOverlap"),
-        native=_native(
+        native=native(
             _SESSION,
             ("{ faults_ |= 1u << code(Fault::encoderOverlap); }", "{}"),
         ),
@@ -423,9 +376,9 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "dead_never",
         "a message to a released object is no fault",
-        _step("| dead {s t k e} : s.threads", "| dead {s t k e} : False → s.threads"),
+        step("| dead {s t k e} : s.threads", "| dead {s t k e} : False → s.threads"),
         lambda table: table.never("deadDispatch"),
-        native=_native(
+        native=native(
             _SESSION,
             (
                 "while (cells_[worker.encoder].released) fault(Fault::deadDispatch);",
@@ -436,9 +389,9 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "stale_is_fine",
         "using another encoder's context is no fault",
-        _body("| derefStale {m b b'} :", "| derefStale {m b b'} : False →"),
+        body("| derefStale {m b b'} :", "| derefStale {m b b'} : False →"),
         lambda table: table.never("staleContext"),
-        native=_native(
+        native=native(
             _DRIVER,
             (
                 "            fault = Fault::staleContext;\n",
@@ -451,8 +404,8 @@ MUTANTS: tuple[SemanticMutant, ...] = (
         "shared_excludes_shared",
         "two shared requests exclude each other",
         (Edit("Scheme.lean", ".shared, .shared => false", ".shared, .shared => true"),),
-        scheme=_everything_exclusive,
-        native=_native(
+        scheme=everything_exclusive,
+        native=native(
             _GUARD,
             (
                 f"    const Requests& {_REQUESTS}    thread_.point",
@@ -465,8 +418,8 @@ MUTANTS: tuple[SemanticMutant, ...] = (
         "queue_reads_stream",
         "the lock of a queue is that of the caller's stream",
         (Edit("Scheme.lean", ".queue (c.queue o.encoder)", ".queue (c.stream o.thread)"),),
-        scheme=_for_queue("stream"),
-        native=_native(
+        scheme=for_queue("stream"),
+        native=native(
             _GUARD,
             (
                 "options_.queue(object, options_.user)",
@@ -478,8 +431,8 @@ MUTANTS: tuple[SemanticMutant, ...] = (
         "queue_per_encoder",
         "each encoder is a queue of its own",
         (Edit("Scheme.lean", ".queue (c.queue o.encoder)", ".queue o.encoder"),),
-        scheme=_for_queue("encoder"),
-        native=_native(
+        scheme=for_queue("encoder"),
+        native=native(
             _GUARD,
             (
                 "options_.queue(object, options_.user)",
@@ -491,8 +444,8 @@ MUTANTS: tuple[SemanticMutant, ...] = (
         "queue_for_all",
         "all encoders are in one queue",
         (Edit("Scheme.lean", ".queue (c.queue o.encoder)", ".queue 0"),),
-        scheme=_for_queue("global"),
-        native=_native(_GUARD, ("options_.queue(object, options_.user)", "std::uint64_t{0}")),
+        scheme=for_queue("global"),
+        native=native(_GUARD, ("options_.queue(object, options_.user)", "std::uint64_t{0}")),
     ),
     SemanticMutant(
         "bypass_ignored",
@@ -505,8 +458,8 @@ MUTANTS: tuple[SemanticMutant, ...] = (
                 "else σ.requests k",
             ),
         ),
-        environment=_intercepted,
-        native=_native(
+        environment=intercepted,
+        native=native(
             _SESSION,
             (
                 "if (kind == Kind::complete && !config_.handlers_intercepted) {",
@@ -518,7 +471,7 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "stream_is_same_on_encoder",
         "the criterion takes two stream locks on one encoder for the same lock",
-        _criterion(
+        criterion(
             "| .global, .global | .encoder, .encoder | .queue, .queue => true",
             "| .global, .global | .encoder, .encoder | .queue, .queue | .stream, .stream => true",
         ),
@@ -526,31 +479,31 @@ MUTANTS: tuple[SemanticMutant, ...] = (
     SemanticMutant(
         "criterion_without_retain",
         "the criterion does not ask whether callers retain",
-        _criterion("  env.callersRetain && (σ.check ||", "  (σ.check ||"),
+        criterion("  env.callersRetain && (σ.check ||", "  (σ.check ||"),
     ),
     SemanticMutant(
         "criterion_without_check",
         "the criterion does not ask for the liveness check",
-        _criterion(" && (σ.check || !(env.handlersTearDown || env.sharedEncoders)) &&", " &&"),
+        criterion(" && (σ.check || !(env.handlersTearDown || env.sharedEncoders)) &&", " &&"),
     ),
     SemanticMutant(
         "criterion_without_overlap",
         "the criterion lets operations overlap",
-        _criterion(
+        criterion(
             "    (allKinds.all fun k => allKinds.all fun k' => !σ.overlaps env k k') &&\n", ""
         ),
     ),
     SemanticMutant(
         "criterion_without_freelist",
         "the criterion does not ask whether the freelist is atomic",
-        _criterion(
+        criterion(
             " &&\n    (env.atomicFreelist || σ.excludesAnywhere env .create .create)\n", "\n"
         ),
     ),
     SemanticMutant(
         "double_free_needs_no_theft",
         "the criterion of doubleFree forgets the racy freelist",
-        _criterion("  | .doubleFree => σ.stealsBlocks env ||\n", "  | .doubleFree =>\n"),
+        criterion("  | .doubleFree => σ.stealsBlocks env ||\n", "  | .doubleFree =>\n"),
     ),
 )
 """All mutants, with different names."""
