@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verify import spec as specs
-from verify.bench import analysis, devices, markdown, record, sim, statistics
+from verify.bench import analysis, devices, record, sim, statistics
 from verify.bench.model import HEAVY, LIGHT, Operations, Row, Sample
 from verify.bench.run import Check, Method, measure, outputs, same
 from verify.bench.statistics import Fit, estimate, fit, ratio
 from verify.cli import run
 from verify.errors import EngineMissing, VerifyError
+from verify.reporting import bench_page
 
 SPEC = specs.load()
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
@@ -353,7 +354,7 @@ NAMES = ("scaling", "pipeline", "batch", "guard")
 
 def test_the_page_is_what_the_results_say() -> None:
     results = [analysis.analyse(recorded(name), SPEC) for name in NAMES]
-    assert (RESULTS / "h100.md").read_text() == markdown.page(results)
+    assert (RESULTS / "h100.md").read_text() == bench_page.page(results)
 
 
 @pytest.mark.parametrize("name", NAMES)

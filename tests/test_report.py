@@ -734,7 +734,7 @@ def test_everything_that_can_run_here_is_recorded(tmp_path: Path, verify: type_o
 
 def test_committed_results_make_a_page() -> None:
     found = records.load([Path(__file__).parent.parent / "docs" / "results"])
-    assert {b.command for b in found.benches if b.measured} == set(benches._BENCHES)
+    assert {b.command for b in found.benches if b.measured} == set(benches.TITLES)
     report = page.page(found)
     text = Text(command.html(report)).seen
     assert report.alerts == [] and "H100" in text
@@ -757,7 +757,7 @@ def test_quantities_and_ticks() -> None:
 
 def test_batches_are_bound_by_compute_not_by_launches(results: Path) -> None:
     found = next(b for b in records.load([results]).benches if b.command == "batch")
-    figures = next(b for b in benches._bench(found) if isinstance(b, Figures))
+    figures = next(b for b in benches.of_bench(found) if isinstance(b, Figures))
     (plot,) = figures.plots
     assert isinstance(plot, plots.Plot)
     assert {limit.name: limit.value for limit in plot.limits} == {

@@ -132,9 +132,9 @@ def guard(**given: Any) -> Verdict:
 def show(files: tuple[Path, ...], spec: Path | None, json_output: bool, markdown: bool) -> Verdict:
     """The tables of recorded FILES, derived anew from what they measured."""
     from verify import spec as specs
-    from verify.bench import record, tables
+    from verify.bench import record
     from verify.bench.analysis import analyse
-    from verify.bench.markdown import page
+    from verify.reporting import bench_page
 
     loaded = specs.load(spec)
     results = [analyse(result, loaded) for file in files for result in record.read(file)]
@@ -142,10 +142,10 @@ def show(files: tuple[Path, ...], spec: Path | None, json_output: bool, markdown
     if json_output:
         _print_json(verdict, results)
     elif markdown:
-        click.echo(page(results), nl=False)
+        click.echo(bench_page.page(results), nl=False)
     else:
         for result in results:
-            tables.show(result)
+            bench_page.show(result)
     return verdict
 
 
@@ -173,9 +173,10 @@ def _bench(
     json_output: bool, quiet: bool, drivers: tuple[str, ...] = (), **given: Any,
 ) -> Verdict:  # fmt: skip
     from verify import spec as specs
-    from verify.bench import experiments, record, tables
+    from verify.bench import experiments, record
     from verify.bench.run import environment
     from verify.render import note, table
+    from verify.reporting import bench_page
 
     refuse_overwriting(
         {"--output": output},
@@ -231,7 +232,7 @@ def _bench(
         )
         return verdict
     for result in results:
-        tables.show(result)
+        bench_page.show(result)
     for line in missing:
         note(f"not measured: {line}")
     for result, found in regressions:

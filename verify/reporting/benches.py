@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from verify.bench.model import UNGUARDED
 from verify.bench.statistics import WIDE
 from verify.reporting.blocks import (
     Block,
@@ -22,13 +23,12 @@ from verify.reporting.blocks import (
 from verify.reporting.plots import MOST, Dots, Limit, Plot, Point, Series, quantity
 from verify.reporting.records import Bench, Benches, Interval, Measured, Records
 
-_UNGUARDED = "unguarded"
 _COMPARED = ("perEncoder", "globalMutex", "mutexSubmission")
 """What is drawn beside the unguarded device; the tables have all."""
 
 # --- Benches --------------------------------------------------------------------------------------
 
-_BENCHES: Mapping[str, tuple[str, str]] = {
+TITLES: Mapping[str, tuple[str, str]] = {
     "scaling": (
         "Throughput and threads",
         "One operation in flight for each thread; a queue that all share, or a queue each.",
@@ -50,10 +50,10 @@ _BENCHES: Mapping[str, tuple[str, str]] = {
 
 def sections(records: Records) -> list[Section]:
     made = []
-    for command, (title, lead) in _BENCHES.items():
+    for command, (title, lead) in TITLES.items():
         benches = [b for b in records.benches if b.command == command and not b.measured]
         benches = preferred(records, command) + benches
-        blocks = [block for bench in benches for block in _bench(bench)]
+        blocks = [block for bench in benches for block in of_bench(bench)]
         blocks += [
             Text(f"Not measured there: {reason}.")
             for part in records.of(Benches)
@@ -92,9 +92,15 @@ def at_most_threads(bench: Bench) -> dict[str, tuple[Interval, int]]:
     return found
 
 
-def _bench(bench: Bench) -> list[Block]:
+def figures(bench: Bench) -> list[Block]:
+    """What a bench found: plots and tables, without its checks."""
     made = {"scaling": _scaling, "pipeline": _pipeline, "batch": _batch, "guard": _cost}
-    blocks = [*made[bench.command](bench), *_common(bench)]
+    return [*made[bench.command](bench), *_common(bench)]
+
+
+def of_bench(bench: Bench) -> list[Block]:
+    """All that is said of a bench."""
+    blocks = [*figures(bench), *_checks(bench)]
     if not bench.measured:
         note = Text("A queueing model with round constants; no device was asked.")
         return [
@@ -182,7 +188,7 @@ def _scaling(bench: Bench) -> list[Block]:
     for workload in bench.workloads:
         name = workload.name
         rows = _rows(bench, workload=name, depth=1, batch=1, wait=wait)
-        plain = [r for r in rows if r.strategy == _UNGUARDED]
+        plain = [r for r in rows if r.strategy == UNGUARDED]
         private = [r for r in plain if r.queues == "private"]
         shared = [r for r in plain if r.queues == "shared"]
         guarded = [
@@ -204,7 +210,7 @@ def _scaling(bench: Bench) -> list[Block]:
                 )
             )
         base = _one(private, threads=1)
-        every_wait = _rows(bench, workload=name, depth=1, batch=1, strategy=_UNGUARDED)
+        every_wait = _rows(bench, workload=name, depth=1, batch=1, strategy=UNGUARDED)
         others = list(dict.fromkeys(r.wait for r in every_wait if r.wait != wait))
         body = []
         for row in private:
@@ -233,7 +239,9 @@ def _scaling(bench: Bench) -> list[Block]:
             table = _shares(bench, title, name, "threads", queues=queues, depth=1)
             if table is None:
                 continue
-            tables.append(table if queues == "private" else Folded(table.title, [table]))
+            tables.append(
+                table if queues == "private" else Folded(table.title, [replace(table, title="")])
+            )
     return [Figures(plots), *tables, *map(Text, _laws(bench))]
 
 
@@ -297,7 +305,7 @@ def _pipeline(bench: Bench) -> list[Block]:
         rows = _rows(bench, workload=workload.name, queues="private", batch=1)
         for n in sorted({r.threads for r in rows}):
             mine = [r for r in rows if r.threads == n]
-            plain = [r for r in mine if r.strategy == _UNGUARDED]
+            plain = [r for r in mine if r.strategy == UNGUARDED]
             waits = list(dict.fromkeys(r.wait for r in plain))
             lines = [
                 _line(f"wait: {wait}", found, _depth)
@@ -337,7 +345,7 @@ def _pipeline(bench: Bench) -> list[Block]:
             )
             table = _shares(bench, title, workload.name, "depth", queues="private", threads=n)
             if table is not None:
-                tables.append(Folded(table.title, [table]))
+                tables.append(Folded(table.title, [replace(table, title="")]))
     return [Figures(plots), *tables]
 
 
@@ -348,7 +356,7 @@ def _batch(bench: Bench) -> list[Block]:
     for workload in bench.workloads:
         rows = _rows(
             bench, workload=workload.name, queues="private", depth=1, wait=wait,
-            strategy=_UNGUARDED,
+            strategy=UNGUARDED,
         )  # fmt: skip
         batched = [r for r in rows if r.threads == 1]
         threaded = [r for r in rows if r.batch == 1]
@@ -442,7 +450,7 @@ def _cost(bench: Bench) -> list[Block]:
 
 
 def _common(bench: Bench) -> list[Block]:
-    """What every bench says: split, limits, predictions, checks."""
+    """What every bench says: split, limits, predictions."""
     blocks: list[Block] = []
     if bench.split:
         blocks.append(
@@ -506,12 +514,18 @@ def _common(bench: Bench) -> list[Block]:
             f"{ratios[-1]:.2f}, median {ratios[len(ratios) // 2]:.2f}"
         )
         blocks.append(Folded(title, [table]))
-    counts = {k: v for k, v in bench.guarded.items() if k != _UNGUARDED}
+    counts = {k: v for k, v in bench.guarded.items() if k != UNGUARDED}
     if counts and bench.measured:
         least = min(counts, key=lambda name: counts[name])
         blocks.append(
             Text(f"Operations with verified outputs: at least {counts[least]:,} for each guard.")
         )
+    return blocks
+
+
+def _checks(bench: Bench) -> list[Block]:
+    """Whether a bench can be believed."""
+    blocks: list[Block] = []
     if silent := bench.silent:
         table = Table(["configuration"], [[name_cell(key)] for key in silent])
         title = f"{len(silent)} of {len(bench.rows)} configurations spread by more than {WIDE:.0%}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from verify import options
 from verify.errors import VerifyError
 from verify.files import refuse_overwriting, write_file
 from verify.render import note, print_json, progress
-from verify.reporting.blocks import MOODS, Page
+from verify.reporting.blocks import MOODS, Page, Section
 from verify.verdict import Verdict
 
 _FILES = Path(__file__).parent
@@ -121,8 +122,10 @@ def html(page: Page) -> str:
     style = (_FILES / "report.css").read_text(encoding="utf-8")
     return _render(
         "report.html.j2",
-        page,
         autoescape=True,
+        page=page,
+        moods=MOODS,
+        version=metadata.version("mps-verify"),
         style=Markup(style),  # noqa: S704 - ours
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         prose=prose,
@@ -131,11 +134,20 @@ def html(page: Page) -> str:
 
 def as_markdown(page: Page) -> str:
     """The page as Markdown."""
-    text = _render("report.md.j2", page, autoescape=False)
+    version = metadata.version("mps-verify")
+    return _tidy(_render("report.md.j2", autoescape=False, page=page, version=version))
+
+
+def sections_as_markdown(sections: Sequence[Section]) -> str:
+    """Sections as Markdown."""
+    return _tidy(_render("sections.md.j2", autoescape=False, sections=sections))
+
+
+def _tidy(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", text))
 
 
-def _render(name: str, page: Page, autoescape: bool, **more: object) -> str:
+def _render(name: str, autoescape: bool, **values: object) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     templates = Environment(
@@ -150,8 +162,7 @@ def _render(name: str, page: Page, autoescape: bool, **more: object) -> str:
     )
     templates.filters["md"] = _escaped
     templates.filters["demoted"] = _demoted
-    version = metadata.version("mps-verify")
-    return templates.get_template(name).render(page=page, moods=MOODS, version=version, **more)
+    return templates.get_template(name).render(values)
 
 
 def _visible(value: object) -> object:
