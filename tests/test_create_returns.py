@@ -12,7 +12,8 @@ import pytest
 from verify import criterion, explore_native, promela, rules, trace, views
 from verify import spec as specs
 from verify.errors import VerifyError
-from verify.explore import PackedModel
+from verify.packed import PackedModel
+from verify.question import Question
 from verify.rules import Atom, Rule
 from verify.semantics import Bounds, Model, State
 from verify.spec import Environment, LockScheme, Request
@@ -86,25 +87,25 @@ def test_each_part_of_the_rule_matters(atom: Atom) -> None:
 @pytest.mark.parametrize("strategy", ["noSync", "perOp", "rwLock"])
 def test_three_faults_are_gone(strategy: str) -> None:
     scheme = SHIPPED.strategy(strategy).scheme
-    general = set(explore_native.explore(scheme, DEFAULT).faults)
-    patient = set(explore_native.explore(scheme, PATIENT).faults)
+    general = set(explore_native.explore(Question(scheme, DEFAULT)).faults)
+    patient = set(explore_native.explore(Question(scheme, PATIENT)).faults)
     assert patient == general - EARLY
     assert patient == set(criterion.faults(scheme, PATIENT))
 
 
 def test_create_needs_no_lock() -> None:
-    assert not explore_native.explore(NO_LOCK_ON_CREATE, PATIENT).faults
-    assert set(explore_native.explore(NO_LOCK_ON_CREATE, DEFAULT).faults) >= EARLY
+    assert not explore_native.explore(Question(NO_LOCK_ON_CREATE, PATIENT)).faults
+    assert set(explore_native.explore(Question(NO_LOCK_ON_CREATE, DEFAULT)).faults) >= EARLY
 
 
 def test_spin_counts_the_same_states() -> None:
     try:
-        found = promela.explore(SHIPPED.strategy("lockFree").scheme, PATIENT, 2, 1, 2)
+        found = promela.explore(Question(SHIPPED.strategy("lockFree").scheme, PATIENT, 2, 1, 2))
     except VerifyError as error:
         if error.exit_code != 2:
             raise
         pytest.skip(str(error))
-    ours = explore_native.explore(SHIPPED.strategy("lockFree").scheme, PATIENT, 2, 1, 2)
+    ours = explore_native.explore(Question(SHIPPED.strategy("lockFree").scheme, PATIENT, 2, 1, 2))
     assert set(found.faults) == set(ours.faults)
     assert found.states == ours.states
 

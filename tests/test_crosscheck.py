@@ -23,7 +23,9 @@ from verify.crosscheck import (
     replay_runs,
 )
 from verify.engines.embedded import EmbeddedEngine
-from verify.explore import Exploration, PackedModel, edges_of, explore
+from verify.explore import Exploration, explore
+from verify.packed import PackedModel, edges_of
+from verify.question import Question
 from verify.rules import Effect
 from verify.semantics import Bounds
 from verify.verdict import Verdict
@@ -97,10 +99,10 @@ def test_every_counterexample_ends_in_its_fault_on_the_native_side(library: nati
     """With one encoder, and with two where a fault needs them."""
     shown: Counter[str] = Counter()
     for strategy, env in CELLS:
-        found = explore(strategy.scheme, env, 2, 1, 2)
+        found = explore(Question(strategy.scheme, env, 2, 1, 2))
         if (strategy.name, env.name) == ("perEncoder", "racyFreelist"):
             assert not found.faults
-            found = explore(strategy.scheme, env, 2, 2, 2)
+            found = explore(Question(strategy.scheme, env, 2, 2, 2))
         driven = drive_counterexamples(library, strategy, env, found)
         assert driven.problems == []
         assert driven.faults == list(found.counterexamples)
@@ -112,7 +114,7 @@ def test_every_counterexample_ends_in_its_fault_on_the_native_side(library: nati
 @pytest.mark.timeout(1800)
 def test_every_counterexample_with_two_encoders(library: native.Library) -> None:
     for strategy, env in CELLS:
-        found = explore(strategy.scheme, env, 2, 2, 2)
+        found = explore(Question(strategy.scheme, env, 2, 2, 2))
         driven = drive_counterexamples(library, strategy, env, found)
         assert driven.problems == []
         assert driven.faults == list(found.counterexamples)
@@ -147,7 +149,7 @@ def test_another_fault_and_another_step_are_reported(
     library: native.Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strategy, env = SHIPPED.strategy("noSync"), ENVIRONMENTS["default"]
-    found = explore(strategy.scheme, env, 2, 1, 2)
+    found = explore(Question(strategy.scheme, env, 2, 1, 2))
     swapped = Exploration(counterexamples={"doubleFree": found.counterexamples["nullDeref"]})
     (problem,) = drive_counterexamples(library, strategy, env, swapped).problems
     assert "the native side shows ['nullDeref']" in problem

@@ -16,6 +16,7 @@ from verify import diagram, explain, graph, page, spec, trace
 from verify.errors import VerifyError
 from verify.explore import explore
 from verify.frames import NOTHING, Film
+from verify.question import Question
 from verify.semantics import Bounds, Model
 
 SHIPPED = spec.load()
@@ -265,7 +266,9 @@ def graph_of(name: str, bounds: Bounds, symmetry: bool = False) -> graph.Graph:
 @pytest.mark.parametrize("symmetry", [False, True])
 def test_the_graph_is_the_state_space(symmetry: bool) -> None:
     drawn = graph_of("perEncoder", Bounds(2, 1, 1), symmetry)
-    found = explore(SHIPPED.strategy("perEncoder").scheme, DEFAULT, 2, 1, 1, symmetry=symmetry)
+    found = explore(
+        Question(SHIPPED.strategy("perEncoder").scheme, DEFAULT, 2, 1, 1, symmetry=symmetry)
+    )
     assert len(drawn.nodes) == found.states
     assert drawn.faults == {}
     assert drawn.path == ()

@@ -10,11 +10,13 @@ from pathlib import Path
 import independent_search as hand
 import pytest
 
-from verify import explore as explorer
 from verify import spec, trace
-from verify.explore import Exploration, Limits, explore, instances_of
+from verify.explore import Exploration, explore
+from verify.packed import PackedModel, edges_of
+from verify.question import Limits, Question, each_instance
 from verify.semantics import Bounds, Model
 from verify.spec import Environment, LockScheme, Request
+from verify.symmetry import Symmetry
 
 SHIPPED = spec.load()
 ENVIRONMENTS = SHIPPED.environments
@@ -50,7 +52,7 @@ def searcher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def explored(strategy: str, environment: str, symmetry: bool = False) -> Exploration:
     """The search at 2 x 2 x 2; several tests look at it."""
     scheme = SHIPPED.strategy(strategy).scheme
-    return explore(scheme, ENVIRONMENTS[environment], symmetry=symmetry)
+    return explore(Question(scheme, ENVIRONMENTS[environment], symmetry=symmetry))
 
 
 # --- The seven strategies -------------------------------------------------------------------------
@@ -85,7 +87,7 @@ FOUR_SCOPES = [
 
 def test_the_two_searches_agree_with_one_encoder(searcher: Path) -> None:
     for strategy, env in itertools.product(FOUR_SCOPES, ENVIRONMENTS.values()):
-        ours = explore(strategy.scheme, env, 2, 1, 2)
+        ours = explore(Question(strategy.scheme, env, 2, 1, 2))
         assert_same_outcome(searcher, strategy.scheme, env, 1, ours)
 
 
@@ -339,12 +341,12 @@ def test_symmetry_changes_the_counts_only() -> None:
 
 def test_the_orbits_of_the_reduced_states_are_all_states() -> None:
     scheme, env = SHIPPED.strategy("perOp").scheme, ENVIRONMENTS["default"]
-    packed = explorer.PackedModel(scheme, env, Bounds(2, 2, 2))
-    symmetry = explorer.Symmetry(packed)
+    packed = PackedModel(scheme, env, Bounds(2, 2, 2))
+    symmetry = Symmetry(packed)
     states = {packed.initial}
-    for _, _, after in explorer.edges_of(packed):
+    for _, _, after in edges_of(packed):
         states.add(after)
-    reduced = explore(scheme, env, symmetry=True)
+    reduced = explore(Question(scheme, env, symmetry=True))
     assert len({symmetry.representative(word) for word in states}) == reduced.states
 
 
@@ -362,17 +364,17 @@ def test_renamed_states_are_reachable(
     """A renaming that the instance does not allow leads out of the reachable states."""
     bounds = Bounds(len(maps.get("streams", (0, 1))), 2 if "homes" in maps else 1, 2, **maps)
     scheme = SHIPPED.strategy(strategy).scheme
-    packed = explorer.PackedModel(scheme, ENVIRONMENTS[environment], bounds)
-    symmetry = explorer.Symmetry(packed)
-    states = {packed.initial} | {after for _, _, after in explorer.edges_of(packed)}
+    packed = PackedModel(scheme, ENVIRONMENTS[environment], bounds)
+    symmetry = Symmetry(packed)
+    states = {packed.initial} | {after for _, _, after in edges_of(packed)}
     assert states >= {symmetry.representative(word) for word in states}
 
 
 def test_packing_is_faithful() -> None:
     scheme, env = SHIPPED.strategy("noSync").scheme, ENVIRONMENTS["racyFreelist"]
-    packed = explorer.PackedModel(scheme, env, Bounds(2, 2, 2))
+    packed = PackedModel(scheme, env, Bounds(2, 2, 2))
     model = packed.model
-    for number, (word, _, _) in enumerate(explorer.edges_of(packed)):
+    for number, (word, _, _) in enumerate(edges_of(packed)):
         if number % 200:
             continue
         state = packed.packing.unpack(word)
@@ -387,30 +389,30 @@ def test_maps_that_do_not_matter_are_not_multiplied() -> None:
     default, confined = ENVIRONMENTS["default"], ENVIRONMENTS["confined"]
     per_encoder = SHIPPED.strategy("perEncoder").scheme
     per_stream = SHIPPED.strategy("perStream").scheme
-    assert len(instances_of(per_encoder, default, 3, 2, 3)) == 1
-    assert [b.streams for b in instances_of(per_stream, default, 3, 1, 3)] == [
+    assert len(list(each_instance(per_encoder, default, 3, 2, 3))) == 1
+    assert [b.streams for b in each_instance(per_stream, default, 3, 1, 3)] == [
         (0, 1, 2),
         (0, 0, 1),
         (0, 0, 0),
     ]
-    homes = {tuple(sorted(b.homes)) for b in instances_of(per_encoder, confined, 2, 2, 2)}
+    homes = {tuple(sorted(b.homes)) for b in each_instance(per_encoder, confined, 2, 2, 2)}
     assert len(homes) == 2  # one thread owns both, or each owns one
     striped = LockScheme(dict.fromkeys(spec.KINDS, (Request("queue", "exclusive"),)), True)
-    assert len(instances_of(striped, default, 2, 3, 2)) == 3
+    assert len(list(each_instance(striped, default, 2, 3, 2))) == 3
 
 
 def test_an_empty_freelist_is_reported_and_is_no_deadlock() -> None:
     scheme, env = SHIPPED.strategy("noSync").scheme, ENVIRONMENTS["default"]
-    found = explore(scheme, env, 2, 1, 1)
+    found = explore(Question(scheme, env, 2, 1, 1))
     assert found.exhausted is not None
     assert found.bound_hit
     assert found.deadlock is None
-    assert explore(scheme, env, 2, 1, 3).exhausted is None
+    assert explore(Question(scheme, env, 2, 1, 3)).exhausted is None
 
 
 def test_a_limit_on_states_is_reported() -> None:
     scheme, env = SHIPPED.strategy("noSync").scheme, ENVIRONMENTS["default"]
-    found = explore(scheme, env, limits=Limits(states=100))
+    found = explore(Question(scheme, env, limits=Limits(states=100)))
     assert not found.complete
     assert found.bound_hit
     assert found.states < 200
@@ -420,10 +422,10 @@ def test_striped_locks_are_safe_and_an_unlocked_teardown_is_not() -> None:
     env = ENVIRONMENTS["default"]
     queue = (Request("queue", "exclusive"),)
     striped = LockScheme(dict.fromkeys(spec.KINDS, queue), True)
-    assert explore(striped, env).faults == frozenset()
+    assert explore(Question(striped, env)).faults == frozenset()
     for kind in spec.KINDS:
         weaker = LockScheme({**dict.fromkeys(spec.KINDS, queue), kind: ()}, True)
-        assert explore(weaker, env, first_fault=True).faults, kind
+        assert explore(Question(weaker, env), first_fault=True).faults, kind
 
 
 @pytest.mark.slow
@@ -436,4 +438,4 @@ def test_three_threads_have_no_further_faults(searcher: Path) -> None:
         relation = hand.relation(hand_locks(scheme))
         jobs = hand.jobs_of(3, 2, 3, flags, relation, streams=[(0, 1, 2)])
         faults = frozenset().union(*(o.faults for o in hand.search(searcher, jobs)))
-        assert faults == explore(scheme, ENVIRONMENTS[environment]).faults
+        assert faults == explore(Question(scheme, ENVIRONMENTS[environment])).faults

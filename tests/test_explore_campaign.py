@@ -21,6 +21,7 @@ from verify import claims, explore_native, project, promela, spec
 from verify.claims import Claim
 from verify.engines.embedded import EmbeddedEngine
 from verify.explore import Exploration, explore
+from verify.question import Question
 from verify.spec import FAULTS, KINDS, MODES, SCOPES, Environment, LockScheme, Request
 from verify.statements import Statement, word
 
@@ -73,9 +74,11 @@ def searched(cells: Sequence[Cell]) -> tuple[list[str], dict[str, Claim], Explor
     asked = {}
     for name, scheme, env in cells:
         what = f"{name} in {env.name} {env.flags}: {scheme}"
-        python = explore(scheme, env, 2, 2, 2)
-        native = explore_native.explore(scheme, env, 2, 2, 2)
-        spin = promela.explore(scheme, env, 2, 2, 2, optimise="-O0", hash_bits=18, depth=1_000_000)
+        python = explore(Question(scheme, env, 2, 2, 2))
+        native = explore_native.explore(Question(scheme, env, 2, 2, 2))
+        spin = promela.explore(
+            Question(scheme, env, 2, 2, 2), optimise="-O0", hash_bits=18, depth=1_000_000
+        )
         assert python.complete
         assert native.complete
         assert spin.complete

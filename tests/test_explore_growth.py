@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from verify import cli, growth, spec
-from verify.explore import Limits
 from verify.explore_native import Performance
 from verify.growth import Point
 from verify.promela import SpinResult
+from verify.question import Limits
 from verify.semantics import Bounds
 
 SHIPPED = spec.load()

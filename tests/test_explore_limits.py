@@ -15,7 +15,8 @@ import pytest
 from conftest import children
 
 from verify import cli, explore_cli, promela, spec
-from verify.explore import Limits, explore
+from verify.explore import explore
+from verify.question import Limits, Question
 
 SHIPPED = spec.load()
 DEFAULT = SHIPPED.environments["default"]
@@ -73,20 +74,23 @@ def test_too_few_blocks_are_undetermined_for_spin_too(capsys: pytest.CaptureFixt
 
 
 def test_limits_of_the_python_search() -> None:
-    everything = explore(NO_SYNC, DEFAULT, 2, 1, 2)
+    everything = explore(Question(NO_SYNC, DEFAULT, 2, 1, 2))
     assert everything.complete
-    assert not explore(NO_SYNC, DEFAULT, 2, 1, 2, limits=Limits(states=500)).complete
-    assert not explore(NO_SYNC, DEFAULT, 2, 1, 2, limits=Limits(memory=100_000)).complete
-    assert not explore(NO_SYNC, DEFAULT, 2, 1, 2, limits=Limits(seconds=0)).complete
+    assert not explore(Question(NO_SYNC, DEFAULT, 2, 1, 2, limits=Limits(states=500))).complete
+    assert not explore(Question(NO_SYNC, DEFAULT, 2, 1, 2, limits=Limits(memory=100_000))).complete
+    assert not explore(Question(NO_SYNC, DEFAULT, 2, 1, 2, limits=Limits(seconds=0))).complete
 
 
 @needs_spin
 def test_limits_of_spin() -> None:
-    found = promela.explore(NO_SYNC, DEFAULT, 2, 2, 3, optimise="-O0", depth=1000)
+    found = promela.explore(Question(NO_SYNC, DEFAULT, 2, 2, 3), optimise="-O0", depth=1000)
     assert not found.complete
     limits = Limits(memory=8 << 20)
     found = promela.explore(
-        NO_SYNC, DEFAULT, 2, 2, 3, optimise="-O0", depth=10_000, hash_bits=18, limits=limits
+        Question(NO_SYNC, DEFAULT, 2, 2, 3, limits=limits),
+        optimise="-O0",
+        depth=10_000,
+        hash_bits=18,
     )
     assert not found.complete
     assert 0 < found.states < 163_840

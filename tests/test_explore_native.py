@@ -11,8 +11,12 @@ from typing import Any
 import pytest
 
 from verify import cli, explore_native, promela, spec, trace
+from verify.cxx import NoCompilerError
 from verify.errors import VerifyError
-from verify.explore import Exploration, Limits, PackedModel, explore
+from verify.explore import Exploration, explore
+from verify.explore_source import source
+from verify.packed import PackedModel
+from verify.question import Limits, Question
 from verify.semantics import Bounds
 from verify.spec import Environment, LockScheme, Request
 
@@ -53,8 +57,8 @@ def test_the_native_engine_sees_what_the_python_search_sees(
     strategy: str, environment: str
 ) -> None:
     scheme, env = SHIPPED.strategy(strategy).scheme, ENVIRONMENTS[environment]
-    native = explore_native.explore(scheme, env)
-    assert_same(native, explore(scheme, env))
+    native = explore_native.explore(Question(scheme, env))
+    assert_same(native, explore(Question(scheme, env)))
     for fault, found in native.counterexamples.items():
         assert found.fault is not None
         assert found.fault.fault == fault
@@ -64,8 +68,8 @@ def test_the_native_engine_sees_what_the_python_search_sees(
 @needs_compiler
 def test_an_empty_freelist_is_no_deadlock_for_either() -> None:
     scheme, env = SHIPPED.strategy("globalMutex").scheme, ENVIRONMENTS["default"]
-    native = explore_native.explore(scheme, env, 2, 2, 1)
-    assert_same(native, explore(scheme, env, 2, 2, 1))
+    native = explore_native.explore(Question(scheme, env, 2, 2, 1))
+    assert_same(native, explore(Question(scheme, env, 2, 2, 1)))
     assert native.exhausted is not None
     assert native.deadlock is None
 
@@ -84,9 +88,9 @@ def test_an_empty_freelist_is_no_deadlock_for_either() -> None:
 def test_symmetry_changes_the_counts_only(strategy: str, environment: str, bounds: Bounds) -> None:
     """As many classes as the Python search, which tries every renaming, and the same findings."""
     scheme, env = SHIPPED.strategy(strategy).scheme, ENVIRONMENTS[environment]
-    reduced = explore_native.explore(scheme, env, instances=[bounds], symmetry=True)
-    assert_same(reduced, explore(scheme, env, instances=[bounds], symmetry=True))
-    plain = explore_native.explore(scheme, env, instances=[bounds])
+    reduced = explore_native.explore(Question(scheme, env, instances=[bounds], symmetry=True))
+    assert_same(reduced, explore(Question(scheme, env, instances=[bounds], symmetry=True)))
+    plain = explore_native.explore(Question(scheme, env, instances=[bounds]))
     assert reduced.faults == plain.faults
     assert reduced.states < plain.states / 2
     for fault, found in reduced.counterexamples.items():
@@ -101,22 +105,24 @@ def test_symmetry_changes_the_counts_only(strategy: str, environment: str, bound
 @pytest.mark.timeout(1800)
 def test_symmetry_everywhere() -> None:
     for strategy, env in itertools.product(SHIPPED.strategies, ENVIRONMENTS.values()):
-        reduced = explore_native.explore(strategy.scheme, env, 2, 2, 2, symmetry=True)
-        assert_same(reduced, explore(strategy.scheme, env, 2, 2, 2, symmetry=True))
-        plain = explore_native.explore(strategy.scheme, env, 2, 2, 2)
+        reduced = explore_native.explore(Question(strategy.scheme, env, 2, 2, 2, symmetry=True))
+        assert_same(reduced, explore(Question(strategy.scheme, env, 2, 2, 2, symmetry=True)))
+        plain = explore_native.explore(Question(strategy.scheme, env, 2, 2, 2))
         assert reduced.faults == plain.faults
     noisy = SHIPPED.strategy("noSync").scheme
-    reduced = explore_native.explore(noisy, ENVIRONMENTS["default"], 3, 2, 3, symmetry=True)
+    reduced = explore_native.explore(
+        Question(noisy, ENVIRONMENTS["default"], 3, 2, 3, symmetry=True)
+    )
     assert (reduced.states, reduced.edges) == (213_063, 573_135)
-    assert reduced.faults == explore(noisy, ENVIRONMENTS["default"]).faults
+    assert reduced.faults == explore(Question(noisy, ENVIRONMENTS["default"])).faults
 
 
 @needs_compiler
 def test_queues_and_larger_instances() -> None:
     env = ENVIRONMENTS["default"]
-    assert_same(explore_native.explore(QUEUE, env), explore(QUEUE, env))
+    assert_same(explore_native.explore(Question(QUEUE, env)), explore(Question(QUEUE, env)))
     safe = SHIPPED.strategy("perEncoder").scheme
-    found = explore_native.explore(safe, env, 3, 2, 3)
+    found = explore_native.explore(Question(safe, env, 3, 2, 3))
     assert (found.states, found.edges, found.faults) == (632_410, 1_971_270, frozenset())
 
 
@@ -125,13 +131,13 @@ def test_a_limit_ends_the_search_and_says_so() -> None:
     scheme, env = SHIPPED.strategy("noSync").scheme, ENVIRONMENTS["default"]
     cost = explore_native.Performance()
     found = explore_native.explore(
-        scheme, env, 2, 2, 3, limits=Limits(memory=2 << 20), performance=cost
+        Question(scheme, env, 2, 2, 3, limits=Limits(memory=2 << 20)), performance=cost
     )
     assert not found.complete
     assert cost.out_of_memory
     assert cost.bytes <= 2 << 20
     assert found.bound_hit
-    assert not explore_native.explore(scheme, env, limits=Limits(states=1000)).complete
+    assert not explore_native.explore(Question(scheme, env, limits=Limits(states=1000))).complete
 
 
 @needs_compiler
@@ -139,11 +145,7 @@ def test_progress_is_reported() -> None:
     scheme, env = SHIPPED.strategy("noSync").scheme, ENVIRONMENTS["racyFreelist"]
     reports: list[tuple[int, int, float]] = []
     found = explore_native.explore(
-        scheme,
-        env,
-        2,
-        3,
-        3,
+        Question(scheme, env, 2, 3, 3),
         traces=False,
         progress=lambda states, edges, seconds: reports.append((states, edges, seconds)),
     )
@@ -155,23 +157,23 @@ def test_progress_is_reported() -> None:
 def test_too_large_an_instance_is_one_clear_line() -> None:
     packed = PackedModel(QUEUE, ENVIRONMENTS["default"], Bounds(6, 4, 8))
     with pytest.raises(VerifyError, match=r"a state has \d+ bits, the native engine takes 62"):
-        explore_native.source(packed)
+        source(packed)
 
 
 def test_no_compiler_is_undetermined(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
-    with pytest.raises(explore_native.NoCompilerError, match="apt-get install g") as error:
-        explore_native.explore(QUEUE, ENVIRONMENTS["default"])
+    with pytest.raises(NoCompilerError, match="apt-get install g") as error:
+        explore_native.explore(Question(QUEUE, ENVIRONMENTS["default"]))
     assert error.value.exit_code == 2
     with pytest.raises(promela.NoSpinError, match="apt install spin"):
-        promela.explore(QUEUE, ENVIRONMENTS["default"])
+        promela.explore(Question(QUEUE, ENVIRONMENTS["default"]))
 
 
 @needs_compiler
 def test_a_program_is_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VERIFY_CACHE_DIR", str(tmp_path))
-    text = explore_native.source(PackedModel(QUEUE, ENVIRONMENTS["default"], Bounds(1, 1, 1)))
+    text = source(PackedModel(QUEUE, ENVIRONMENTS["default"], Bounds(1, 1, 1)))
     program = explore_native.build(text)
     before = program.stat().st_mtime_ns
     assert explore_native.build(text).stat().st_mtime_ns == before
@@ -189,7 +191,10 @@ def test_a_program_is_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 @pytest.mark.parametrize(("strategy", "environment"), CELLS[3:])
 def test_spin_stores_the_same_states(strategy: str, environment: str) -> None:
     scheme, env = SHIPPED.strategy(strategy).scheme, ENVIRONMENTS[environment]
-    ours, theirs = explore(scheme, env, 2, 2, 2), promela.explore(scheme, env, 2, 2, 2, **SMALL)
+    ours, theirs = (
+        explore(Question(scheme, env, 2, 2, 2)),
+        promela.explore(Question(scheme, env, 2, 2, 2), **SMALL),
+    )
     assert (theirs.states, theirs.faults) == (ours.states, ours.faults)
     assert theirs.complete
 
@@ -199,10 +204,10 @@ def test_spin_stores_the_same_states(strategy: str, environment: str) -> None:
 def test_three_engines_with_queues_and_three_threads() -> None:
     env = Environment("any", "", atomicFreelist=False, sharedEncoders=False)
     instances = [Bounds(3, 2, 2, homes=(0, 0), queues=(0, 0))]
-    ours = explore(QUEUE, env, instances=instances)
-    theirs = promela.explore(QUEUE, env, instances=instances, **SMALL)
+    ours = explore(Question(QUEUE, env, instances=instances))
+    theirs = promela.explore(Question(QUEUE, env, instances=instances), **SMALL)
     assert (theirs.states, theirs.faults) == (ours.states, ours.faults)
-    assert_same(explore_native.explore(QUEUE, env, instances=instances), ours)
+    assert_same(explore_native.explore(Question(QUEUE, env, instances=instances)), ours)
 
 
 @pytest.mark.slow
@@ -213,8 +218,12 @@ def test_less_memory_for_a_state_than_spin() -> None:
     scheme, env = SHIPPED.strategy("noSync").scheme, ENVIRONMENTS["default"]
     instances = [Bounds(3, 2, 3)]
     cost = explore_native.Performance()
-    ours = explore_native.explore(scheme, env, instances=instances, traces=False, performance=cost)
-    theirs = promela.explore(scheme, env, instances=instances, limits=Limits(memory=12 << 30))
+    ours = explore_native.explore(
+        Question(scheme, env, instances=instances), traces=False, performance=cost
+    )
+    theirs = promela.explore(
+        Question(scheme, env, instances=instances, limits=Limits(memory=12 << 30))
+    )
     assert ours.states == theirs.states == 12_920_992
     rates = ours.states / cost.seconds, theirs.states / theirs.seconds
     print(f"states a second: {rates[0]:.0f}, SPIN {rates[1]:.0f}")  # noqa: T201 - not judged

@@ -10,7 +10,7 @@ from conftest import mostly_slow
 from verify import native, spec
 from verify.campaign import DEEP, programs, run_programs
 from verify.errors import VerifyError
-from verify.explore import PackedModel
+from verify.packed import PackedModel
 from verify.rules import CRASHING
 from verify.semantics import Bounds, Event
 from verify.spec import Strategy

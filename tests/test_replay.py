@@ -14,6 +14,7 @@ import pytest
 from verify import cli, spec, trace
 from verify.engines.embedded import EmbeddedEngine
 from verify.explore import explore
+from verify.question import Question
 from verify.replay import PIECE, Replayed, lean_module, replay
 from verify.rules import EVENTS
 from verify.semantics import Bounds, Event, Model
@@ -139,7 +140,7 @@ def test_an_event_that_says_something_else_is_refuted(
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_fault_that_is_not_there_is_refuted(engine: EmbeddedEngine) -> None:
-    found = explore(SHIPPED.strategy("perOp").scheme, DEFAULT).counterexamples
+    found = explore(Question(SHIPPED.strategy("perOp").scheme, DEFAULT)).counterexamples
     run, other = found["nullDeref"], found["doubleFree"]
     result = replayed(
         Recorded("perOp", "default", Trace(run.bounds, run.events, other.fault)), engine

@@ -27,6 +27,7 @@ from verify.explore import explore
 from verify.gating import policy
 from verify.lockstep import FORMAT, load_counterexample
 from verify.project import complaint
+from verify.question import Question
 
 SHIPPED = spec.load()
 DEFAULT = SHIPPED.environments["default"]
@@ -70,7 +71,9 @@ def test_a_policy_with_a_byte_order_mark(tmp_path: Path) -> None:
 
 
 def test_traces_with_a_byte_order_mark(tmp_path: Path) -> None:
-    run = explore(SHIPPED.strategy("noSync").scheme, DEFAULT, 2, 1, 2).counterexamples["nullDeref"]
+    run = explore(Question(SHIPPED.strategy("noSync").scheme, DEFAULT, 2, 1, 2)).counterexamples[
+        "nullDeref"
+    ]
     text = trace.dump("noSync", "default", run)
     plain, marked = tmp_path / "plain", tmp_path / "marked"
     plain.write_text(text)
@@ -135,7 +138,9 @@ def test_numbers_of_options(said: Said, words: tuple[str, ...], number: str) -> 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 5000])
 def test_numbers_in_a_trace(said: Said, tmp_path: Path, number: str) -> None:
-    run = explore(SHIPPED.strategy("noSync").scheme, DEFAULT, 2, 1, 2).counterexamples["nullDeref"]
+    run = explore(Question(SHIPPED.strategy("noSync").scheme, DEFAULT, 2, 1, 2)).counterexamples[
+        "nullDeref"
+    ]
     lines = trace.dump("noSync", "default", run).splitlines()
     for index, old in ((0, '"threads": 2'), (1, '"e": 0'), (len(lines) - 1, '"t": ')):
         name = old.partition(":")[0]

@@ -15,7 +15,9 @@ from conftest import mostly_slow
 
 from verify import rules, semantics, spec, trace
 from verify.errors import VerifyError
-from verify.explore import PackedModel, edges_of, explore
+from verify.explore import explore
+from verify.packed import PackedModel, edges_of
+from verify.question import Question
 from verify.rules import Atom
 from verify.semantics import Activity, Bounds, Event, FaultAt, Memory, Model, State
 from verify.spec import Environment, LockScheme, Request
@@ -192,7 +194,7 @@ def test_the_edges_are_those_written_by_hand_everywhere(searcher: Path, flags: i
 
 def counterexample() -> tuple[trace.Trace, LockScheme, Environment]:
     scheme, env = SHIPPED.strategy("perOp").scheme, ENVIRONMENTS["default"]
-    return explore(scheme, env).counterexamples["nullDeref"], scheme, env
+    return explore(Question(scheme, env)).counterexamples["nullDeref"], scheme, env
 
 
 def test_a_trace_survives_its_file_and_is_a_run(tmp_path: Path) -> None:

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from verify import cli, explore_native, generate, spec
+from verify.cxx import NoCompilerError
 from verify.errors import VerifyError
-from verify.explore import MAX_RENAMINGS, Limits, TooLargeError, each_instance, explore
+from verify.explore import explore
+from verify.question import Limits, Question, TooLargeError, each_instance
 from verify.semantics import Bounds
 from verify.spec import KINDS, Environment, LockScheme, Request
+from verify.symmetry import MAX_RENAMINGS
 
 SHIPPED = spec.load()
 LARGE = ["explore", "--threads", "8", "--encoders", "8", "--strategy", "perStream"]
@@ -100,8 +103,8 @@ def test_eight_threads_end_in_time(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_time_is_for_all_instances_together() -> None:
     lock, env = scheme("stream"), SHIPPED.environments["default"]
-    assert len(explore(lock, env, 3, 1, 2).instances) == 3
-    stopped = explore(lock, env, 3, 1, 2, limits=Limits(seconds=0))
+    assert len(explore(Question(lock, env, 3, 1, 2)).instances) == 3
+    stopped = explore(Question(lock, env, 3, 1, 2, limits=Limits(seconds=0)))
     assert len(stopped.instances) == 1
     assert not stopped.complete
 
@@ -122,7 +125,7 @@ def test_symmetry_of_eight_threads_is_refused(capsys: pytest.CaptureFixture[str]
     "error",
     [
         TooLargeError("large; use less"),
-        explore_native.NoCompilerError("no C++ compiler; get one"),
+        NoCompilerError("no C++ compiler; get one"),
         VerifyError("odd++: does not compile: what?; use another"),
     ],
 )

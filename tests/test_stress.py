@@ -29,6 +29,7 @@ from verify.lockstep import (
     replay,
     save,
 )
+from verify.question import Question
 from verify.semantics import Bounds, Model
 from verify.verdict import Verdict
 
@@ -313,7 +314,7 @@ def test_a_counterexample_of_the_model_runs_on_the_native_guard(tmp_path: Path) 
     from verify.explore import explore
 
     for strategy in UNSAFE:
-        found = explore(strategy.scheme, DEFAULT, 2, 1, 2)
+        found = explore(Question(strategy.scheme, DEFAULT, 2, 1, 2))
         for fault, trace in found.counterexamples.items():
             path = tmp_path / f"{strategy.name}-{fault}.ndjson"
             path.write_text(traces.dump(strategy.name, "default", trace))

@@ -23,7 +23,7 @@ from verify import native, options
 from verify import spec as specs
 from verify.engines.base import Engine
 from verify.errors import EngineMissing, VerifyError
-from verify.explore import Exploration, PackedModel, block_renaming, explore, instances_of
+from verify.explore import Exploration, explore
 from verify.explore_cli import (
     chosen_environments,
     chosen_strategies,
@@ -31,9 +31,12 @@ from verify.explore_cli import (
     strategies_option,
 )
 from verify.lockstep import DivergenceError, Lockstep, Memo, describe_event
+from verify.packed import PackedModel
+from verify.question import Question
 from verify.rules import CRASHING
 from verify.semantics import Bounds, Event, Model
 from verify.spec import KINDS, Environment, Spec, Strategy
+from verify.symmetry import block_renaming
 from verify.trace import Recorded, Trace
 from verify.verdict import Verdict, agreement, combine
 from verify.walk import Walk, follow
@@ -178,7 +181,7 @@ def drive_edges(
     What was covered is counted in the native side's own states and events.
     """
     result = Driven()
-    for bounds in instances_of(strategy.scheme, env, *sizes):
+    for bounds in Question(strategy.scheme, env, *sizes).each():
         if result.problems:  # each would show them again
             break
         _drive_instance(library, PackedModel(strategy.scheme, env, bounds), result)
@@ -354,7 +357,9 @@ def cross_check(
         EngineMissing: There is no compiler.
     """
     library = native.library(spec, source)
-    examples = drive_counterexamples(library, strategy, env, explore(strategy.scheme, env))
+    examples = drive_counterexamples(
+        library, strategy, env, explore(Question(strategy.scheme, env))
+    )
     driven = drive_edges(library, strategy, env) if edges else None
     problems = [*examples.problems, *(driven.problems if driven else ())]
     replayed = None

@@ -8,22 +8,26 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from verify import options, resources
 from verify.deadlock import ENGLISH, Finding, findings, takes_several
 from verify.errors import VerifyError
-from verify.explore import Exploration, Limits, each_instance, explore
+from verify.explore import Exploration, explore
 from verify.files import refuse_overwriting
 from verify.native import write_file
+from verify.question import Limits, Question
 from verify.semantics import Bounds
 from verify.spec import FAULTS, Environment, Spec, Strategy, load
 from verify.trace import Trace, dump, steps_text
 from verify.verdict import Verdict, agreement, combine
+
+if TYPE_CHECKING:
+    from verify.promela import SpinResult
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,13 @@ class _Options:
     quiet: bool
     said: set[str] = field(default_factory=set)
     """Why the native engine cannot search, as far as it has been said."""
+
+    def question(self, strategy: Strategy, environment: Environment) -> Question:
+        """What is asked about a strategy."""
+        return Question(
+            strategy.scheme, environment, self.threads, self.encoders, self.blocks,
+            self.instances, self.symmetry, self.limits,
+        )  # fmt: skip
 
 
 strategies_option = click.option(
@@ -241,47 +252,21 @@ def _map(name: str, text: str | None) -> tuple[int, ...]:
 
 
 def _row(strategy: Strategy, environment: Environment, how: _Options) -> Row:
-    scheme, sizes = strategy.scheme, (how.threads, how.encoders, how.blocks)
+    found: Exploration | SpinResult
     if how.engine == "spin":
         from verify import promela
 
-        spun = promela.explore(
-            scheme, environment, *sizes, instances=how.instances, limits=how.limits
-        )
-        return _judged(
-            Row(
-                strategy,
-                environment,
-                spun.faults,
-                spun.states,
-                None,
-                spun.complete,
-                # SPIN does not say; with fewer blocks than these a create may find none.
-                how.blocks < how.threads + how.encoders,
-                None,
-                None,
-                "",
-                _deadlocks(strategy, environment),
-            ),
-            how.threads < 2,
-        )
-    result = _search(strategy, environment, how)
-    return _judged(
-        Row(
-            strategy,
-            environment,
-            result.faults,
-            result.states,
-            result.edges,
-            result.complete,
-            result.exhausted is not None,
-            result,
-            None,
-            "",
-            _deadlocks(strategy, environment),
-        ),
-        how.threads < 2,
-    )
+        found, result = promela.explore(how.question(strategy, environment)), None
+        # SPIN does not say; with fewer blocks than these a create may find none.
+        edges, exhausted = None, how.blocks < how.threads + how.encoders
+    else:
+        found = result = _search(strategy, environment, how)
+        edges, exhausted = result.edges, result.exhausted is not None
+    row = Row(
+        strategy, environment, found.faults, found.states, edges, found.complete, exhausted,
+        result, None, "", _deadlocks(strategy, environment),
+    )  # fmt: skip
+    return _judged(row, how.threads < 2)
 
 
 def _deadlocks(strategy: Strategy, environment: Environment) -> dict[str, Finding]:
@@ -292,19 +277,13 @@ def _deadlocks(strategy: Strategy, environment: Environment) -> dict[str, Findin
 
 
 def _search(strategy: Strategy, environment: Environment, how: _Options) -> Exploration:
+    question = how.question(strategy, environment)
     with _progress(f"{strategy.name}, {environment.name}", how.quiet) as report:
-        arguments: dict[str, Any] = {
-            "instances": how.instances,
-            "symmetry": how.symmetry,
-            "limits": how.limits,
-            "progress": report,
-        }
-        sizes = how.threads, how.encoders, how.blocks
         if how.engine != "python":
             from verify import explore_native
 
             try:
-                return explore_native.explore(strategy.scheme, environment, *sizes, **arguments)
+                return explore_native.explore(question, progress=report)
             except explore_native.CANNOT as error:
                 if how.engine == "native":
                     raise
@@ -312,7 +291,7 @@ def _search(strategy: Strategy, environment: Environment, how: _Options) -> Expl
                 if reason not in how.said:
                     how.said.add(reason)
                     click.echo(f"{reason}: searched in Python instead", err=True)
-        return explore(strategy.scheme, environment, *sizes, **arguments)
+        return explore(question, progress=report)
 
 
 def _export(
@@ -322,10 +301,7 @@ def _export(
     from verify import promela
 
     for strategy, environment in cells:
-        instances = how.instances or each_instance(
-            strategy.scheme, environment, how.threads, how.encoders, how.blocks
-        )
-        for number, bounds in enumerate(instances, 1):
+        for number, bounds in enumerate(how.question(strategy, environment).each(), 1):
             path = directory / f"{strategy.name}-{environment.name}-{number}.pml"
             write_file(path, promela.export(strategy.scheme, environment, bounds))
             click.echo(path)
@@ -412,8 +388,7 @@ def _judged(row: Row, alone: bool) -> Row:
             verdict, reason = Verdict.HOLDS, "as claimed"
     elif row.bound_hit:
         verdict, reason = Verdict.UNDETERMINED, "a bound was hit"
-    values = {**row.__dict__, "verdict": verdict, "reason": reason}
-    return Row(**values)
+    return replace(row, verdict=verdict, reason=reason)
 
 
 def _verdict(rows: list[Row]) -> Verdict:

@@ -12,10 +12,11 @@ from xml.sax.saxutils import escape
 
 from verify.diagram import mermaid_text
 from verify.errors import VerifyError
-from verify.explore import PackedModel, Symmetry
+from verify.packed import PackedModel
 from verify.render import printable
 from verify.semantics import Bounds, Event, FaultAt, State
 from verify.spec import Environment, LockScheme
+from verify.symmetry import Symmetry
 from verify.walk import Walk
 
 FORMATS = ("dot", "svg", "mermaid")

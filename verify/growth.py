@@ -13,14 +13,14 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from verify import cxx, explore_native, promela
-from verify.explore import UNLIMITED, Limits
+from verify import cxx, explore_native, explore_source, promela
 from verify.explore_native import Performance
 from verify.native import write_file
 from verify.promela import NoSpinError, SpinResult
+from verify.question import UNLIMITED, Limits, Question
 from verify.semantics import Bounds
 from verify.spec import Environment, Strategy
 
@@ -73,21 +73,16 @@ def measure(
         bounds = Bounds(*size)
         progress(f"{bounds}: native")
         native, reduced = Performance(), Performance()
-        found = explore_native.explore(
-            strategy.scheme, env, instances=[bounds], limits=limits, traces=False,
-            performance=native,
-        )  # fmt: skip
+        question = Question(strategy.scheme, env, instances=[bounds], limits=limits)
+        found = explore_native.explore(question, traces=False, performance=native)
         classes = explore_native.explore(
-            strategy.scheme, env, instances=[bounds], limits=limits, traces=False,
-            performance=reduced, symmetry=True,
-        )  # fmt: skip
+            replace(question, symmetry=True), traces=False, performance=reduced
+        )
         progress(f"{bounds}: SPIN")
         spin = None
         bits = max(16, (native.states - 1).bit_length())
         with contextlib.suppress(NoSpinError):
-            spin = promela.explore(
-                strategy.scheme, env, instances=[bounds], limits=limits, hash_bits=bits
-            )
+            spin = promela.explore(question, hash_bits=bits)
         agree = found.faults == classes.faults
         if spin is not None and found.complete and spin.complete:
             agree = agree and (spin.states, spin.faults) == (found.states, found.faults)
@@ -208,7 +203,7 @@ def _verdict(points: list[Point]) -> list[str]:
     lines.append(
         "The table of states doubles when it is three quarters full, and both tables are needed "
         f"meanwhile, beside the queues: in 24 GiB it stops at {words * 3 // 4:,} states. A state "
-        f"must fit {explore_native.MAX_BITS} bits."
+        f"must fit {explore_source.MAX_BITS} bits."
     )
     return lines
 

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from verify import criterion, diagram
 from verify.explore import explore
 from verify.frames import FAULTS_IN_ENGLISH, NOTHING, Film, Frame, Group, Part
+from verify.question import Question
 from verify.render import printable
 from verify.semantics import Bounds, Event, Model
 from verify.spec import FAULTS, KINDS, Environment, LockScheme, Strategy
@@ -132,7 +133,9 @@ def counterexamples(scheme: LockScheme, environment: Environment) -> dict[str, T
         for bounds in _INSTANCES:
             if all(fault in found for fault in expected):
                 break
-            for fault, trace in explore(scheme, env, instances=[bounds]).counterexamples.items():
+            for fault, trace in explore(
+                Question(scheme, env, instances=[bounds])
+            ).counterexamples.items():
                 found.setdefault(fault, trace)
     return {fault: found[fault] for fault in FAULTS if fault in found}
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from verify.children import tied
 from verify.errors import VerifyError
-from verify.explore import UNLIMITED, Limits, each_instance
+from verify.question import Question
 from verify.rules import (
     FAULT_RULES,
     HOLDING,
@@ -85,23 +85,12 @@ class SpinResult:
 
 
 def explore(
-    scheme: LockScheme,
-    env: Environment,
-    threads: int = 2,
-    encoders: int = 2,
-    blocks: int = 2,
-    *,
-    instances: Iterable[Bounds] | None = None,
-    limits: Limits = UNLIMITED,
-    optimise: str = "-O2",
-    hash_bits: int = 24,
-    depth: int = _DEPTH,
+    question: Question, *, optimise: str = "-O2", hash_bits: int = 24, depth: int = _DEPTH
 ) -> SpinResult:
     """Visit all reachable states with SPIN.
 
     Args:
-        scheme, env, threads, encoders, blocks, instances, limits: As for
-            `verify.explore.explore`, but that pan has no limit on states, and that its memory
+        question: What to explore, without symmetry; pan has no limit on states, and its memory
             includes the hash table and the stack.
         optimise: The compiler's level for pan; for small instances compiling is what takes time.
         hash_bits: pan's hash table has two to this power slots, of eight bytes each.
@@ -116,17 +105,20 @@ def explore(
             raise NoSpinError(
                 f"{program} is not installed; apt install spin gcc, or another engine"
             )
+    limits = question.limits
     flags = [optimise, *PAN_FLAGS, f"-DMEMLIM={max(limits.memory >> 20, 1)}"]
     results: list[SpinResult] = []
     left = limits.seconds
     complete = True
-    for bounds in instances or each_instance(scheme, env, threads, encoders, blocks):
+    for bounds in question.each():
         if left <= 0 and results:
             complete = False
             break
         with tempfile.TemporaryDirectory(prefix="verify-spin-") as directory:
             work = Path(directory)
-            (work / "model.pml").write_text(export(scheme, env, bounds), encoding="utf-8")
+            (work / "model.pml").write_text(
+                export(question.scheme, question.env, bounds), encoding="utf-8"
+            )
             _call(["spin", "-a", "model.pml"], work)
             _call(["gcc", "-w", *flags, "-o", "pan", "pan.c"], work)
             command = [str(work / "pan"), "-E", "-n", f"-m{depth}", f"-w{hash_bits}"]

@@ -36,7 +36,6 @@ from verify.children import tied
 from verify.controls import UNGUARDED, campaign_control, recorder_control
 from verify.deadlock import takes_several
 from verify.errors import EngineMissing, VerifyError
-from verify.explore import PackedModel, edges_of
 from verify.files import refuse_overwriting
 from verify.findings import Findings
 from verify.lockstep import (
@@ -49,6 +48,7 @@ from verify.lockstep import (
 )
 from verify.metal import MetalDriver
 from verify.native import Outcome
+from verify.packed import PackedModel, edges_of
 from verify.recorded import RecordedResult, check_runs, record
 from verify.render import console, print_json, printable, progress, steps, table
 from verify.semantics import Bounds

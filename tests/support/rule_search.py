@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.rule_edits import SHIPPED, SemanticMutant, apply
-from verify import explore, resources
+from verify import resources
 from verify.mutation.mutants import claims_of
 from verify.mutation.observers import SIZE, Explorer, Guard, Observer, Seen, contradiction
+from verify.question import Question
 from verify.rules import TABLE
 from verify.semantics import Bounds
 from verify.spec import KINDS, Environment, LockScheme, Request, Spec, Strategy
@@ -61,7 +62,7 @@ def contradicted(
             return f"{strategy.name} in {difference}"
         one_queue = [
             bounds
-            for bounds in explore.instances_of(scheme, default, *SIZE)
+            for bounds in Question(scheme, default, *SIZE).each()
             if per_queue(scheme) and len(set(bounds.queues)) == 1
         ]
         if any(observer.look(scheme, default, bounds).parallel for bounds in one_queue):

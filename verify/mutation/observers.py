@@ -20,6 +20,7 @@ from typing import NamedTuple
 from verify import explore, native, views
 from verify.errors import VerifyError
 from verify.mutation.mutants import Claims
+from verify.question import Question
 from verify.rules import TABLE, Table
 from verify.semantics import Bounds, Model
 from verify.spec import FAULTS, KINDS, Environment, LockScheme, Spec
@@ -57,7 +58,7 @@ class Observer(ABC):
         """What there is to see in all instances."""
         parts = [
             self.look(scheme, environment, bounds)
-            for bounds in explore.instances_of(scheme, environment, *SIZE)
+            for bounds in Question(scheme, environment, *SIZE).each()
         ]
         faults = frozenset[str]().union(*(part.faults for part in parts))
         return Seen(faults, any(part.parallel for part in parts))
@@ -140,7 +141,7 @@ class Explorer(Observer):
         seen = self._known.get(key)
         if seen is None:
             found = explore.explore(
-                scheme, environment, instances=[bounds], symmetry=True, table=self._table
+                Question(scheme, environment, instances=[bounds], symmetry=True), table=self._table
             )
             if not found.complete:
                 raise VerifyError(f"{bounds}: the explorer gave up; give it more memory")
@@ -267,7 +268,7 @@ class Guard(Observer):
 
     def race(self, scheme: LockScheme, environment: Environment) -> bool:
         """Whether a context is torn down between a load of it and its use."""
-        instances = explore.instances_of(scheme, environment, *SIZE)
+        instances = Question(scheme, environment, *SIZE).each()
         return any(self._look(scheme, environment, bounds)[1] for bounds in instances)
 
     def _look(
