@@ -163,6 +163,8 @@ def _search(command: list[str], work: Path, seconds: float) -> SpinResult:
             # On an interrupt pan prints how far it got, and ends.
             process.send_signal(signal.SIGINT)
             output, _ = process.communicate()
+            if "states, stored" not in output:  # it had not even begun
+                return SpinResult(frozenset(), 0, complete=False, seconds=0.0, state_bytes=0)
             return replace(_parse(output), complete=False)
         except BaseException:  # an interrupt must not leave the search running
             process.kill()
