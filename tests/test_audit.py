@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from verify.children import Completed, run_child
 from verify.engines import audit as gate
-from verify.engines import leanlib, sources
+from verify.engines import sources
 from verify.engines._replay import KERNEL_SPECIAL
 from verify.engines.base import NOTHING, Audit, Build, TheoremAudit, Trust
 from verify.engines.embedded import EmbeddedEngine
@@ -265,14 +266,12 @@ def test_the_replay_is_remembered_up_to_a_change(
     engine: EmbeddedEngine, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     believed = []
-    run_child = leanlib.run_child
-
-    def listen(*arguments: Any, **named: Any) -> leanlib.Completed:
+    def listen(*arguments: Any, **named: Any) -> Completed:
         if text := named.get("stdin"):
             believed.append(json.loads(text)["believed"])
         return run_child(*arguments, **named)
 
-    monkeypatch.setattr(leanlib, "run_child", listen)
+    monkeypatch.setattr("verify.engines.audit.run_child", listen)
 
     def judged(by: EmbeddedEngine, last: str, first: str = "theorem a : 0 = 0 := rfl\n") -> Audit:
         files = {"A.lean": first, "B.lean": "import A\ntheorem b : 0 = 0 := a\n", "C.lean": last}
@@ -401,7 +400,7 @@ def test_a_request_is_answered_in_full(engine: EmbeddedEngine, project: Project)
         "pairs": [],
         "trust": dataclasses.asdict(NOTHING),
     }
-    done = leanlib.run_child(
+    done = run_child(
         [sys.executable, "-I", str(gate.CHILD), str(engine.library.path)],
         timeout=250,
         stdin=json.dumps(request),

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from verify import cache as caches
+from verify.children import run_child
 from verify.engines import bindings, leanlib, sources
 from verify.engines.base import Build, ModuleResult
 from verify.engines.embedded import CORE, EmbeddedEngine, parse_messages
@@ -314,12 +315,12 @@ def test_the_hash_is_remembered_by_the_files_identity(
 
 def test_children_are_killed_at_their_limit_and_measured() -> None:
     spawn = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
-    done = leanlib.run_child([sys.executable, "-c", "x = b'x' * 50_000_000; print('é' * 200_000)"],
+    done = run_child([sys.executable, "-c", "x = b'x' * 50_000_000; print('é' * 200_000)"],
                              timeout=250)  # fmt: skip
     assert done.returncode == 0
     assert done.stdout == "é" * 200_000 + "\n", "output must be complete"
     assert 50 < done.peak_mb < 400
-    done = leanlib.run_child([sys.executable, "-c", spawn + "; import time; time.sleep(3600)"],
+    done = run_child([sys.executable, "-c", spawn + "; import time; time.sleep(3600)"],
                              timeout=0.4)  # fmt: skip
     assert done.timed_out
     assert done.returncode == -signal.SIGKILL  # it had an hour to go

@@ -709,10 +709,10 @@ fakes = test_gate.Fakes(Path({out!r}))
 fakes.program["stress"] = '''
 import os, sys
 sys.path.insert(0, {root!r})
-from verify.engines import leanlib
+from verify.children import run_child
 open('pid', 'w').write(str(os.getpid()))
 say = 'echo $$ > child.new; mv child.new child; exec sleep 9999'  # it does not end by itself
-leanlib.run_child(['sh', '-c', say], timeout=9999)
+run_child(['sh', '-c', say], timeout=9999)
 '''
 stages.command = fakes.command
 raise SystemExit(cli.run(["gate", "--junit", "gate.xml", "--verbose"]))

@@ -9,7 +9,6 @@ with the C++ types of its arguments.  It is generated from Apple's metal-cpp hea
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import click
 
 from verify import answers, native, options, resources
 from verify import spec as specs
-from verify.children import tied
+from verify.children import command_line, run_child
 from verify.errors import VerifyError
 from verify.render import print_json, table
 from verify.verdict import Verdict
@@ -232,16 +231,9 @@ def audit(spec: specs.Spec, source: Path | None = None) -> list[Finding]:
         VerifyError: The program failed.
     """
     executable = native.build(native.OBJC, spec, source)
-    try:
-        done = subprocess.run(
-            tied([str(executable), "audit=1"]),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise VerifyError("the audit did not end within 60 s; try on an idle machine") from None
+    done = run_child(command_line(executable, {"audit": 1}), timeout=60)
+    if done.timed_out:
+        raise VerifyError("the audit did not end within 60 s; try on an idle machine")
     if done.returncode != 0:
         raise VerifyError(f"the audit ended with {done.returncode}: {done.stderr.strip()[-200:]}")
     with answers.taken_from(executable.name, "report this as a bug"):

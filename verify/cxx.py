@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from verify import cache
-from verify.engines import leanlib
+from verify.children import run_child
 from verify.errors import EngineMissing, VerifyError
 
 WARNINGS: Final = ("-Wall", "-Wextra", "-Werror")
@@ -105,7 +105,7 @@ def _compiler(wanted: str, _path: str) -> Compiler:
 def _version(command: Sequence[str]) -> str:
     name = " ".join(command)[:200]
     try:
-        done = leanlib.run_child([*command, "--version"], timeout=_VERSION_SECONDS)
+        done = run_child([*command, "--version"], timeout=_VERSION_SECONDS)
     except OSError as error:
         raise NoCompilerError(f"{name}: {error.strerror}; set CXX to a C++ compiler") from None
     trouble = done.failure() or (f"exit code {done.returncode}" if done.returncode else None)
@@ -140,7 +140,7 @@ def compile_to(
     what, seconds = what or output.name, seconds or SECONDS
     name = str(found)[:120]
     try:
-        done = leanlib.run_child([*found.command, "-o", str(output), *arguments], timeout=seconds)
+        done = run_child([*found.command, "-o", str(output), *arguments], timeout=seconds)
     except OSError as error:
         raise NoCompilerError(f"{name}: {error.strerror}; set CXX to a C++ compiler") from None
     if done.timed_out:

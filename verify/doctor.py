@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes.util
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 import click
 
 from verify import cache, cxx, options, resources
+from verify.children import run_child
 from verify.engines import lake, leanlib
 from verify.engines.embedded import EmbeddedEngine
 from verify.errors import VerifyError
@@ -104,16 +104,8 @@ def _core_cache() -> Row:
 def _output(*command: str) -> str:
     """What a program prints; nothing if it cannot be run, fails or takes too long."""
     try:
-        done = subprocess.run(
-            command,
-            check=False,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            timeout=_TIME_LIMIT,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        done = run_child(command, timeout=_TIME_LIMIT)
+    except OSError:
         return ""
     return (done.stdout or done.stderr).strip() if done.returncode == 0 else ""
 

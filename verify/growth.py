@@ -11,12 +11,12 @@ import contextlib
 import os
 import platform
 import shutil
-import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verify import cxx, explore_native, explore_source, promela
+from verify.children import run_child
 from verify.explore_native import Performance
 from verify.native import write_file
 from verify.promela import NoSpinError, SpinResult
@@ -223,5 +223,5 @@ def _machine() -> str:
 
 
 def _first_line(program: str, option: str = "--version") -> str:
-    done = subprocess.run([program, option], capture_output=True, text=True, check=False)
+    done = run_child([program, option], timeout=30)
     return (done.stdout.splitlines() or [program])[0].strip()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,7 @@ from typing import Any
 
 from verify import answers, resources
 from verify import spec as specs
-from verify.children import NOT_STARTED, tied
+from verify.children import NOT_STARTED, command_line, run_child, signal_name
 from verify.errors import EngineMissing, VerifyError
 from verify.findings import Findings
 from verify.spec import Strategy
@@ -267,28 +266,27 @@ def run_once(
         EngineMissing: There is no Metal here, or the program is for another machine.
         VerifyError: The program failed, or its output is no such counts.
     """
-    command = [str(executable), *(f"{name}={value}" for name, value in arguments.items())]
     total.runs += 1
     seed = arguments["seed"]
     try:
-        done = subprocess.run(
-            tied(command), capture_output=True, text=True, errors="replace", timeout=HANG,
-            check=False, stdin=subprocess.DEVNULL, env=_environment(debug),
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
+        done = run_child(
+            command_line(executable, arguments), timeout=HANG, environment=_environment(debug)
+        )
+    except OSError as error:
+        raise _cannot_run(executable, error.strerror or str(error)) from None
+    if done.timed_out:
         total.hangs += 1
         total.first = total.first or f"seed {seed} hung: no end after {HANG:g} s"
         return None
-    except OSError as error:
-        raise _cannot_run(executable, error.strerror or str(error)) from None
-    lines = done.stderr.strip().splitlines()
-    said = (lines or ["no message"])[-1][:300]
+    said = done.last_line[:300]
     if done.returncode == NOT_STARTED:
         raise _cannot_run(executable, said.removeprefix(f"{executable}: "))
     if done.returncode == NO_METAL:
         raise EngineMissing(f"Metal cannot run here: {said}; use a Mac with a GPU")
     if done.returncode < 0:
-        _crashed(executable, total, -done.returncode, f"seed {seed}", lines)
+        _crashed(
+            executable, total, -done.returncode, f"seed {seed}", done.stderr.strip().splitlines()
+        )
         return None
     counts = _counts(done.stdout) if done.returncode == 0 else None
     if counts is None:
@@ -305,10 +303,7 @@ def run_once(
 def _crashed(
     executable: Path, total: MetalRun, number: int, seed: str, lines: Sequence[str]
 ) -> None:
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = f"signal {number}"
+    name = signal_name(number)
     if number not in CRASHES:
         raise VerifyError(f"{executable}: was ended from outside by {name}; run it again")
     own = [line for line in lines if line.startswith(_GUARD)]

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from verify.children import tied
+from verify.children import run_child, tied
 from verify.errors import VerifyError
 from verify.question import Question
 from verify.rules import (
@@ -135,19 +135,9 @@ def explore(
 
 
 def _call(command: list[str], work: Path) -> None:
-    try:
-        done = subprocess.run(
-            tied(command),
-            cwd=work,
-            capture_output=True,
-            text=True,
-            timeout=_COMPILE_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise VerifyError(
-            f"{command[0]}: not ready after {_COMPILE_SECONDS} s; use smaller bounds"
-        ) from None
+    done = run_child(command, timeout=_COMPILE_SECONDS, cwd=work)
+    if done.timed_out:
+        raise VerifyError(f"{command[0]}: not ready after {_COMPILE_SECONDS} s; use smaller bounds")
     if done.returncode != 0:
         raise _unexpected(command[0], done.returncode, done.stdout + done.stderr)
 

@@ -8,14 +8,13 @@ an enabled step of the model, in the order of the log, and memory must be the mo
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from verify import answers
-from verify.children import tied
+from verify.children import command_line, run_child
 from verify.errors import VerifyError
 from verify.lockstep import DivergenceError, Memo, describe_event
 from verify.native import NONE
@@ -74,17 +73,14 @@ def record(
         "blocks": bounds.blocks,
         **{flag: int(value) for flag, value in env.flags.items()},
     }  # fmt: skip
-    command = [str(executable), *(f"{name}={value}" for name, value in arguments.items())]
+    limit = 60 + 30 * seconds + runs
+    done = run_child(command_line(executable, arguments), timeout=limit)
+    if done.timed_out:
+        raise VerifyError(f"{executable.name}: no end after {limit:.0f} s")
     try:
-        done = subprocess.run(
-            tied(command), capture_output=True, text=True, errors="replace", check=False,
-            stdin=subprocess.DEVNULL, timeout=60 + 30 * seconds + runs,
-        )  # fmt: skip
         if done.returncode not in (0, _STUCK):
             raise ValueError(f"exit code {done.returncode}: {done.stderr.strip()[-200:]}")
         return [_run(run, bounds) for run in answers.loads(done.stdout)["runs"]]
-    except subprocess.TimeoutExpired as error:
-        raise VerifyError(f"{executable.name}: no end after {error.timeout:.0f} s") from None
     except (*answers.ODD, StopIteration) as error:
         raise VerifyError(f"{executable.name}: the recording is broken: {error}") from None
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,7 +31,7 @@ import click
 from verify import answers, native, options, resources, trace
 from verify import spec as specs
 from verify.campaign import DEEP, CampaignResult, campaign, programs, run_programs
-from verify.children import tied
+from verify.children import command_line, run_child
 from verify.controls import UNGUARDED, campaign_control, recorder_control
 from verify.deadlock import takes_several
 from verify.errors import EngineMissing, VerifyError
@@ -146,17 +145,12 @@ def free_run(
         "assertHeld": int(assert_held), **{f: int(v) for f, v in env.flags.items()},
     }  # fmt: skip
     limit = 30 * seconds  # the program itself sees when nothing gets on
-    command = [str(executable), *(f"{name}={value}" for name, value in arguments.items())]
     sanitizer = f"exitcode={TSAN_EXIT} history_size=4"
     if first_race:
         sanitizer += " halt_on_error=1 symbolize=0"
     environment = {**os.environ, "TSAN_OPTIONS": sanitizer}
-    try:
-        done = subprocess.run(
-            tied(command), capture_output=True, text=True, errors="replace", env=environment,
-            stdin=subprocess.DEVNULL, timeout=limit, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
+    done = run_child(command_line(executable, arguments), timeout=limit, environment=environment)
+    if done.timed_out:
         return FreeResult(trouble=f"hung: no end after {limit:.0f} s", seconds=limit)
     if "FATAL: ThreadSanitizer" in done.stderr:
         line = next(x for x in done.stderr.splitlines() if "FATAL: ThreadSanitizer" in x)
@@ -166,8 +160,7 @@ def free_run(
         return FreeResult(races=races, trouble=f"crashed with signal {-done.returncode}")
     if first_race and races:
         return FreeResult(races=races)
-    line = (done.stderr.strip().splitlines() or ["no message"])[-1][:200]
-    ended = f"{executable.name} ended with {done.returncode} ({line}) and"
+    ended = f"{executable.name} ended with {done.returncode} ({done.last_line[:200]}) and"
     with answers.taken_from(ended, "see verify doctor"):
         data = answers.loads(done.stdout)
         counts = {word: answers.get(data, word, int) for word in _COUNTS}

@@ -8,14 +8,13 @@ lock for the whole process helps (the racy freelist).
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from verify import answers, native
-from verify.children import tied
+from verify.children import command_line, run_child
 from verify.errors import EngineMissing
 from verify.findings import Findings
 from verify.spec import Spec, Strategy
@@ -155,19 +154,13 @@ def run_once(executable: Path, total: VulkanRun, arguments: dict[str, object]) -
         EngineMissing: There is no Vulkan here.
         VerifyError: The harness failed.
     """
-    words = [f"{name}={value}" for name, value in arguments.items()]
     total.runs += 1
-    try:
-        done = subprocess.run(
-            tied([str(executable), *words]), capture_output=True, text=True, errors="replace",
-            timeout=120, stdin=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
+    done = run_child(command_line(executable, arguments), timeout=120)
+    if done.timed_out:
         total.crashes += 1  # a corrupted heap may hang as well
         return
     if done.returncode == NO_VULKAN:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise EngineMissing(f"Vulkan cannot run here: {reason}; see verify doctor")
+        raise EngineMissing(f"Vulkan cannot run here: {done.last_line}; see verify doctor")
     if done.returncode < 0:
         total.crashes += 1
         # The layer's first reports of a program that did not live to count them.

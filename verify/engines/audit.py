@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from verify import answers
 from verify import cache as caches
-from verify.engines import leanlib
+from verify.children import run_child
 from verify.engines.base import NOTHING, Audit, Build, PairAudit, TheoremAudit, Trust
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def audit(
     beginnings = _beginnings(engine.cache, [question[:2], question[2]], project)
     believed = 0 if engine.anew else _believed(beginnings)
     nonce = secrets.token_hex(8)
-    done = leanlib.run_child(
+    done = run_child(
         [sys.executable, "-I", str(child), str(engine.library.path)],
         timeout=TIMEOUT,
         stdin=json.dumps({**request, "nonce": nonce, "believed": believed}),

@@ -24,6 +24,7 @@ from typing import Final
 
 from verify import answers
 from verify import cache as caches
+from verify.children import Children, run_child
 from verify.engines import leanlib, sources
 from verify.engines.base import NOTHING, Audit, Build, Message, ModuleResult, Progress, Trust
 from verify.errors import VerifyError
@@ -172,7 +173,7 @@ class EmbeddedEngine:
         self.timeout = timeout
         self._child = child
         self.anew = anew
-        self.children = leanlib.Children()
+        self.children = Children()
         self._core: tuple[Mapping[str, Path], Mapping[str, str]] | None = None
 
     @cached_property
@@ -300,7 +301,7 @@ class EmbeddedEngine:
         """
         from verify.engines import bindings
 
-        done = leanlib.run_child(
+        done = run_child(
             [sys.executable, "-I", str(bindings.__file__), str(self.library.path)],
             timeout=self.timeout,
             children=self.children,

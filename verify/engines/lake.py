@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from verify.engines import leanlib, sources
+from verify.children import Children, Completed, run_child
+from verify.engines import sources
 from verify.engines._replay import SUSPICIOUS_EXTENSIONS
 from verify.engines.audit import judge
 from verify.engines.base import NOTHING, Audit, Build, Message, ModuleResult, Progress, Trust
@@ -86,7 +87,7 @@ def find_toolchain(root: Path, environment: Mapping[str, str] = os.environ) -> T
         )
     # A lake from elsewhere (a package manager) is taken if it says that it is the right version.
     version = name.rpartition(":v")[2]
-    done = leanlib.run_child([str(lake), "--version"], timeout=30, cwd=root)
+    done = run_child([str(lake), "--version"], timeout=30, cwd=root)
     if done.returncode != 0 or not re.search(
         rf"Lean version {re.escape(version)}(?![\w.-])", done.stdout
     ):
@@ -142,20 +143,20 @@ class LakeEngine:
     def __init__(self, root: Path, *, timeout: float = 1800.0) -> None:
         self.toolchain = find_toolchain(root)
         self.timeout = timeout
-        self.children = leanlib.Children()
+        self.children = Children()
 
     def describe(self) -> str:
         """One line: toolchain and program."""
         return f"lake: {self.toolchain.name} ({self.toolchain.lake})"
 
-    def _run(self, root: Path, arguments: Sequence[str]) -> leanlib.Completed:
+    def _run(self, root: Path, arguments: Sequence[str]) -> Completed:
         binaries = str(self.toolchain.lake.parent)
         environment = {
             k: v for k, v in os.environ.items() if not k.startswith(("LEAN", "LAKE", "ELAN"))
         }
         environment["PATH"] = os.pathsep.join([binaries, environment.get("PATH", "")])
         try:
-            return leanlib.run_child(
+            return run_child(
                 [str(self.toolchain.lake), *arguments],
                 timeout=self.timeout,
                 cwd=root,

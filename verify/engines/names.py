@@ -24,6 +24,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from verify.children import run_child
 from verify.engines import leanlib, sources
 from verify.engines.embedded import EmbeddedEngine
 from verify.errors import VerifyError
@@ -104,7 +105,7 @@ def used(engine: EmbeddedEngine, root: Path, module: str, *, values: bool = Fals
         "written": sorted(written(texts(root, module))),
         "values": values,
     }
-    done = leanlib.run_child(
+    done = run_child(
         [sys.executable, "-P", "-m", "verify.engines._names", str(engine.library.path)],
         timeout=TIMEOUT,
         stdin=json.dumps(request),

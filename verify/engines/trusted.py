@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from verify import claims, project, resources, spec, statements
-from verify.engines import leanlib
+from verify.children import run_child
 from verify.engines.embedded import EmbeddedEngine
 from verify.errors import VerifyError
 from verify.files import write_file
@@ -65,7 +65,7 @@ def of_module(
         "trusted": project.TRUSTED,
         "known": claims.pins(spec.load()).definitions,
     }
-    done = leanlib.run_child(
+    done = run_child(
         [sys.executable, "-P", "-m", "verify.engines._trusted", str(engine.library.path)],
         timeout=TIMEOUT,
         stdin=json.dumps(request),

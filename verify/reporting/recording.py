@@ -13,7 +13,6 @@ import json
 import os
 import platform
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 
 from verify import resources
-from verify.children import tied
+from verify.children import run_child
 from verify.errors import VerifyError
 from verify.reporting.records import MANIFEST
 from verify.verdict import Verdict
@@ -90,14 +89,9 @@ def _run(
     say(said)
     start = time.monotonic()
     command = [sys.executable, "-P", "-m", "verify", *words, "--json", "--quiet"]
-    try:
-        done = subprocess.run(
-            tied(command), capture_output=True, text=True, errors="replace",
-            stdin=subprocess.DEVNULL, timeout=_LIMIT, check=False,
-            env={**os.environ, "NO_COLOR": "1"},
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise VerifyError(f"{said}: no end after {_LIMIT:g} s; record it by hand") from None
+    done = run_child(command, timeout=_LIMIT, environment={**os.environ, "NO_COLOR": "1"})
+    if done.timed_out:
+        raise VerifyError(f"{said}: no end after {_LIMIT:g} s; record it by hand")
     text = anonymous(done.stdout)
     if done.returncode not in {verdict.exit_code for verdict in Verdict}:
         raise VerifyError(f"{said} ended with exit code {done.returncode}; run it by hand")
@@ -106,8 +100,7 @@ def _run(
         if done.returncode == Verdict.ERROR.exit_code and set(result) == {"verdict", "error"}:
             raise ValueError  # what a command says that did not run
     except ValueError:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise VerifyError(f"{said} printed no result: {last[:200]}") from None
+        raise VerifyError(f"{said} printed no result: {done.last_line[:200]}") from None
     (work / f"{name}.json").write_text(text, encoding="utf-8")
     return {
         "file": f"{name}.json",
