@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from verify import criterion, explore_native, promela, rules, trace, views
+from verify import criterion, english, explore_native, promela, rules, trace, views
 from verify import spec as specs
 from verify.errors import VerifyError
 from verify.packed import PackedModel
@@ -127,7 +127,7 @@ def test_a_run_that_a_program_can_have_is_preferred() -> None:
         state = dict(model.enabled(state))[event]
     assert possible.fault in {fault.fault for fault in model.faults(state)}
     early, fine = (
-        trace.step_lines(trace.Trace(views.BOUNDS, run.events, run.at), scheme, DEFAULT)
+        english.step_lines(trace.Trace(views.BOUNDS, run.events, run.at), scheme, DEFAULT)
         for run in (shortest, possible)
     )
     assert any("before its create has returned" in line for line in early)

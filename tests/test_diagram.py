@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import type_of_run
 
-from verify import diagram, explain, graph, page, spec, trace
+from verify import diagram, english, explain, graph, page, spec, trace
 from verify.errors import VerifyError
 from verify.explore import explore
 from verify.frames import NOTHING, Film
@@ -277,7 +277,7 @@ def test_the_graph_is_the_state_space(symmetry: bool) -> None:
         model = Model(SHIPPED.strategy("perEncoder").scheme, DEFAULT, Bounds(2, 1, 1))
         by_state = {state: n for n, state in enumerate(drawn.nodes)}
         wanted = {
-            (by_state[state], by_state[after], graph.step_label(event))
+            (by_state[state], by_state[after], english.event_label(event))
             for state in drawn.nodes
             for event, after in model.enabled(state)
         }

@@ -16,10 +16,9 @@ from click.testing import CliRunner
 from conftest import type_of_run
 from test_diagram import film
 
-from verify import criterion, explain, page, spec, trace
+from verify import criterion, english, explain, page, spec, trace
 from verify import prove as gate
 from verify.errors import EngineMissing
-from verify.frames import FAULTS_IN_ENGLISH
 from verify.semantics import Model
 from verify.spec import FAULTS
 from verify.verdict import Verdict
@@ -265,7 +264,7 @@ def test_the_fault_asked_for_comes_first() -> None:
 
 
 def test_every_fault_is_explained() -> None:
-    assert list(FAULTS_IN_ENGLISH) == list(FAULTS)
+    assert list(english.FAULTS) == list(FAULTS)
 
 
 # --- The command ----------------------------------------------------------------------------------

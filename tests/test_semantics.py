@@ -13,7 +13,7 @@ import independent_search as hand
 import pytest
 from conftest import mostly_slow
 
-from verify import rules, semantics, spec, trace
+from verify import english, rules, semantics, spec, trace
 from verify.errors import VerifyError
 from verify.explore import explore
 from verify.packed import PackedModel, edges_of
@@ -295,7 +295,7 @@ def test_a_malformed_trace_is_one_clear_line(
 
 def test_a_counterexample_reads_as_english() -> None:
     found, scheme, env = counterexample()
-    lines = trace.steps_text(found, scheme, env)
+    lines = english.steps_text(found, scheme, env)
     assert lines[1] == " 2. thread 0: acquire (operation create exclusive)"
     crash = "thread 0: setComputePipelineState: reads _impl = NULL -> nullDeref"
     assert lines[-1] == f"{len(lines)}. {crash}"

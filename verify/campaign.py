@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from verify import cache, native
+from verify.english import state_lines
 from verify.errors import EngineMissing
-from verify.lockstep import Counterexample, DivergenceError, Lockstep, Memo, describe, shrink
+from verify.lockstep import Counterexample, DivergenceError, Lockstep, Memo, shrink
 from verify.native import Outcome, Session, StepResult
 from verify.semantics import Bounds, Event, Model
 from verify.spec import KINDS, Environment, LockScheme, Spec, Strategy
@@ -201,7 +202,7 @@ def campaign(
             faults = self.pair.session.faults()
             result.faults |= faults
             for fault in sorted(faults & hunted):
-                self.catch(fault, describe(self.pair.state)[0])
+                self.catch(fault, state_lines(self.pair.state)[0])
             failure = self.pair.session.failure()
             if failure is not None:
                 self.catch("failure", failure)

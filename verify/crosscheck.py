@@ -22,6 +22,7 @@ import click
 from verify import native, options
 from verify import spec as specs
 from verify.engines.base import Engine
+from verify.english import event_text
 from verify.errors import EngineMissing, VerifyError
 from verify.explore import Exploration, explore
 from verify.explore_cli import (
@@ -30,7 +31,7 @@ from verify.explore_cli import (
     environments_option,
     strategies_option,
 )
-from verify.lockstep import DivergenceError, Lockstep, Memo, describe_event
+from verify.lockstep import DivergenceError, Lockstep, Memo
 from verify.packed import PackedModel
 from verify.question import Question
 from verify.rules import CRASHING
@@ -214,7 +215,7 @@ def _drive_instance(library: native.Library, packed: PackedModel, result: Driven
     result.covered += len(covered & wanted)
     if not wanted <= covered:
         missing = min(wanted - covered, key=str)
-        result.problems.append(f"never taken: {describe_event(missing[1])}")
+        result.problems.append(f"never taken: {event_text(missing[1])}")
 
 
 def _follow(pair: Lockstep, events: Sequence[Event]) -> str | None:
@@ -232,7 +233,7 @@ def _follow(pair: Lockstep, events: Sequence[Event]) -> str | None:
         except DivergenceError as divergence:
             return "; ".join(divergence.lines())
         if pair.events[before:] != [event]:
-            return f"no such native step ({result.word}): {describe_event(event)}"
+            return f"no such native step ({result.word}): {event_text(event)}"
     return None
 
 

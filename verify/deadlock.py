@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
+from verify import english
 from verify import trace as traces
 from verify.criterion import meet
 from verify.semantics import Bounds, Event, Model
@@ -325,7 +326,7 @@ def _take(thread: int, encoder: int, kind: str) -> Event:
 def _steps(deadlock: Deadlock, scheme: LockScheme, env: Environment) -> tuple[str, ...]:
     model = Model(scheme, env, deadlock.bounds)
     plain = tuple(event for event in deadlock.events if event.event != "take")
-    texts = iter(traces.step_lines(traces.Trace(deadlock.bounds, plain), scheme, env))
+    texts = iter(english.step_lines(traces.Trace(deadlock.bounds, plain), scheme, env))
     taken: dict[int, int] = {}
     lines = []
     for event in deadlock.events:
@@ -333,7 +334,7 @@ def _steps(deadlock: Deadlock, scheme: LockScheme, env: Environment) -> tuple[st
             raise ValueError(f"{event} is no step of a thread")
         if event.event == "take":
             request = model.requests(event.kind)[taken[event.t]]
-            lock = traces.lock_text(model, (event.t, event.kind, event.e), request)
+            lock = english.lock_text(model, (event.t, event.kind, event.e), request)
             lines.append(f"thread {event.t}: takes {lock}")
             taken[event.t] += 1
             continue
@@ -343,8 +344,7 @@ def _steps(deadlock: Deadlock, scheme: LockScheme, env: Environment) -> tuple[st
         elif event.event == "acquire":
             text = f"thread {event.t}: has all its locks"
         lines.append(text)
-    width = max(2, len(str(len(lines))))
-    return tuple(f"{number:>{width}}. {line}" for number, line in enumerate(lines, 1))
+    return tuple(english.numbered(lines))
 
 
 def _circle(deadlock: Deadlock, scheme: LockScheme, env: Environment) -> tuple[str, ...]:
@@ -355,7 +355,7 @@ def _circle(deadlock: Deadlock, scheme: LockScheme, env: Environment) -> tuple[s
     for call, wait in zip(calls, deadlock.waits, strict=True):
         thread, kind, encoder = call
         other = (thread + 1) % len(calls)
-        held = " and ".join(traces.lock_text(model, call, r) for r in wait.held) or "nothing"
+        held = " and ".join(english.lock_text(model, call, r) for r in wait.held) or "nothing"
         wanted = model.lock(*call, wait.wanted)
         holds = any(
             model.lock(*calls[other], r) == wanted and r.excludes(wait.wanted)
@@ -364,6 +364,6 @@ def _circle(deadlock: Deadlock, scheme: LockScheme, env: Environment) -> tuple[s
         why = f"thread {other} holds" if holds else f"thread {other} waits to write"
         lines.append(
             f"thread {thread} ({kind} on encoder {encoder}) holds {held} and waits for "
-            f"{traces.lock_text(model, call, wait.wanted)}, which {why}"
+            f"{english.lock_text(model, call, wait.wanted)}, which {why}"
         )
     return tuple(lines)

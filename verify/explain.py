@@ -25,13 +25,14 @@ from verify import trace as traces
 from verify.claims import Claim
 from verify.deadlock import ENGLISH
 from verify.engines.base import Engine
+from verify.english import steps_text
 from verify.errors import EngineMissing, VerifyError
 from verify.files import refuse_overwriting, write_file
 from verify.prove import Row
 from verify.semantics import Bounds
 from verify.spec import FAULTS, FLAGS, Environment, Strategy
 from verify.statements import Statement, rooted, word
-from verify.trace import Trace, steps_text
+from verify.trace import Trace
 from verify.verdict import Verdict, combine
 from verify.views import Counterexample
 

@@ -16,6 +16,7 @@ import click
 
 from verify import options, resources
 from verify.deadlock import ENGLISH, Finding, findings, takes_several
+from verify.english import steps_text
 from verify.errors import VerifyError
 from verify.explore import Exploration, explore
 from verify.files import refuse_overwriting
@@ -23,7 +24,7 @@ from verify.native import write_file
 from verify.question import Limits, Question
 from verify.semantics import Bounds
 from verify.spec import FAULTS, Environment, Spec, Strategy, load
-from verify.trace import Trace, dump, steps_text
+from verify.trace import Trace, dump
 from verify.verdict import Verdict, agreement, combine
 
 if TYPE_CHECKING:

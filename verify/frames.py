@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from verify import english
 from verify.rules import CRASHING
 from verify.semantics import Activity, Event, FaultAt, Model, State, is_past_acquire
 from verify.spec import Environment, LockScheme
-from verify.trace import Trace, states, steps_text
+from verify.trace import Trace, states
 
 NOTHING = "–"
 """What a cell shows when there is nothing to show."""
@@ -101,8 +102,7 @@ class Film:
         self.trace, self.strategy, self.environment = trace, strategy, environment
         self.model = Model(scheme, environment, trace.bounds)
         self.states: Sequence[State] = states(trace, scheme, environment)
-        numbered = steps_text(trace, scheme, environment)
-        self._texts = [line.partition(". ")[2] for line in numbered]
+        self._texts = english.step_lines(trace, scheme, environment)
 
     @property
     def fault(self) -> FaultAt | None:
@@ -136,7 +136,10 @@ class Film:
             )
             for title, key, word, count, fields in numbered
         )
-        parts = (Part(f"l{i}", lock_name(lock), tuple(_LOCK)) for i, lock in enumerate(self.locks))
+        parts = (
+            Part(f"l{i}", english.lock_name(lock), tuple(_LOCK))
+            for i, lock in enumerate(self.locks)
+        )
         locks = Group("Locks", tuple(_LOCK.values()), tuple(parts))
         return (threads, *([locks] if self.locks else []), encoders, blocks)
 
@@ -206,7 +209,7 @@ class Film:
                 waits = f"would fault: {' or '.join(crashed[thread])}"
             elif thread in waiting:
                 waits = "; ".join(
-                    f"{lock_name(lock)}, held by {_threads(others)}"
+                    f"{english.lock_name(lock)}, held by {_threads(others)}"
                     for lock, others in waiting[thread].items()
                 )
             else:
@@ -218,7 +221,7 @@ class Film:
                 else NOTHING,
                 f"t{thread}.pc": activity.point if activity else "idle",
                 f"t{thread}.block": NOTHING if block is None else f"block {block}",
-                f"t{thread}.holds": ", ".join(lock_name(lock) for lock, _ in held)
+                f"t{thread}.holds": ", ".join(english.lock_name(lock) for lock, _ in held)
                 if past and held
                 else NOTHING,
                 f"t{thread}.waits": waits,
@@ -262,7 +265,7 @@ class Film:
         if fault is None:
             return None
         step = self._culprit(fault)
-        lines = [f"{FAULTS_IN_ENGLISH[fault.fault]}."]
+        lines = [f"{english.FAULTS[fault.fault].sentence}."]
         if step is None:
             lines.append(f"Encoder {fault.e} never had a context, and the guard did not check.")
             return Cause(None, tuple(lines))
@@ -312,7 +315,7 @@ class Film:
             if activity is None:
                 return "", ""
             held = self._requests(thread, activity)
-            names = " and ".join(f"the {lock_name(lock)} ({mode})" for lock, mode in held)
+            names = " and ".join(f"the {english.lock_name(lock)} ({mode})" for lock, mode in held)
             return activity.kind, names or "no lock"
 
         kind, held = locks(other, self.states[step - 1])
@@ -345,27 +348,6 @@ _THREAD = {
 _LOCK = {"holders": "held by", "mode": "mode", "waiting": "waiting"}
 _ENCODER = {"impl": "_impl", "sound": "which is", "alive": "object"}
 _BLOCK = {"owner": "owner", "ready": "initialised"}
-
-FAULTS_IN_ENGLISH: Mapping[str, str] = {
-    "nullDeref": "The call dereferences _impl, which is NULL",
-    "staleContext": "The call uses a context block that does not belong to its encoder (any more)",
-    "uninitialised": "The call uses a context block that nobody has initialised yet",
-    "doubleFree": "The teardown gives back a block that is not its encoder's any more",
-    "lostContext": "The create overwrites an _impl that another create has set: "
-    "that context is lost",
-    "writeAfterFree": "The create initialises a block that is not its encoder's any more",
-    "encoderOverlap": "Two threads encode on one encoder at the same time",
-    "deadDispatch": "The message goes to an encoder object that has been released",
-}
-"""What each fault is, in a sentence."""
-
-
-def lock_name(lock: tuple[str, str | int]) -> str:
-    """The name of a lock instance: `global lock`, `encoder 0 lock`, `destroy lock`."""
-    scope, which = lock
-    if scope == "global":
-        return "global lock"
-    return f"{which} lock" if scope == "operation" else f"{scope} {which} lock"
 
 
 def _threads(numbers: Sequence[int] | Mapping[int, object]) -> str:

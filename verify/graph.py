@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from verify.diagram import mermaid_text
+from verify.english import event_label, memory_texts, thread_texts
 from verify.errors import VerifyError
 from verify.packed import PackedModel
 from verify.render import printable
-from verify.semantics import Bounds, Event, FaultAt, State
+from verify.semantics import Bounds, FaultAt, State
 from verify.spec import Environment, LockScheme
 from verify.symmetry import Symmetry
 from verify.walk import Walk
@@ -90,7 +91,7 @@ def build(
             continue
         named = [(representative(target), event) for target, event in after]
         walk.reach(word, (target for target, _ in named))
-        steps |= {(word, target, step_label(event)): None for target, event in named}
+        steps |= {(word, target, event_label(event)): None for target, event in named}
     numbers = {word: number for number, word in enumerate(layers)}
     if len(walk) > most:
         smaller = "" if symmetry else "; --symmetry draws one for all that differ by renaming"
@@ -138,37 +139,15 @@ def draw(
 
 def label(graph: Graph, node: int) -> list[str]:
     """A state in a few short lines: threads, pointers, blocks that are not free, faults."""
-    threads, memory = graph.nodes[node]
-    lines = []
-    for thread, activity in enumerate(threads):
-        if activity is None:
-            lines.append(f"t{thread} idle")
-        else:
-            held = "" if activity.block is None else f" b{activity.block}"
-            lines.append(f"t{thread} {activity.kind} e{activity.encoder} {activity.point}{held}")
-    for encoder, impl in enumerate(memory.impl):
-        dead = "" if memory.alive[encoder] else " released"
-        lines.append(f"e{encoder} {'NULL' if impl is None else f'b{impl}'}{dead}")
-    blocks = [
-        f"b{block} {'free' if owner is None else f'of e{owner}'}"
-        + (" ready" if memory.ready[block] else "")
-        for block, owner in enumerate(memory.owner)
-        # A free block is not worth a word, unless what it was used for before shows.
-        if owner is not None or memory.ready[block]
-    ]
+    state = graph.nodes[node]
+    # A free block is not worth a word, unless what it was used for before shows.
+    encoders, blocks = memory_texts(state, idle=False)
+    lines = [*thread_texts(state), *encoders]
     lines += [" · ".join(blocks[i : i + 2]) for i in range(0, len(blocks), 2)]
     if node in graph.faults:
         names = dict.fromkeys(at.fault for at in graph.faults[node])
         lines.append(f"FAULT {', '.join(names)}")
     return lines
-
-
-def step_label(event: Event) -> str:
-    """A step in two or three words."""
-    if event.t is None:
-        return f"drop e{event.e}"
-    name = event.event if event.event != "dispatch" else event.kind
-    return f"t{event.t} {name}" + ("" if event.b is None else f" b{event.b}")
 
 
 def _on_path(graph: Graph) -> set[tuple[int, int]]:

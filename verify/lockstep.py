@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from verify import answers, native, trace
+from verify.english import event_text, letter, state_lines
 from verify.errors import VerifyError
 from verify.files import read_start
 from verify.native import Session, StepResult
@@ -43,40 +44,8 @@ class DivergenceError(Exception):
         """The sentence and both states, for a person."""
         shown = [self.what]
         for name, state in (("model ", self.model), ("native", self.native)):
-            shown += [f"{name}: {line}" for line in describe(state)]
+            shown += [f"{name}: {line}" for line in state_lines(state)]
         return shown
-
-
-def describe(state: State) -> list[str]:
-    """A state in two lines: the threads, and memory."""
-    threads = [
-        f"{_letter(t)} idle"
-        if a is None
-        else " ".join(str(x) for x in (_letter(t), *a) if x is not None)
-        for t, a in enumerate(state.threads)
-    ]
-    memory = state.memory
-    encoders = [
-        f"encoder {e}: impl {'none' if impl is None else impl}" + ("" if alive else " released")
-        for e, (impl, alive) in enumerate(zip(memory.impl, memory.alive, strict=True))
-    ]
-    blocks = [
-        f"block {b}: " + ("free" if owner is None else f"of {owner}") + (" ready" if ready else "")
-        for b, (owner, ready) in enumerate(zip(memory.owner, memory.ready, strict=True))
-    ]
-    return ["; ".join(threads), "; ".join(encoders + blocks)]
-
-
-def describe_event(event: Event) -> str:
-    """An event in words."""
-    if event.t is None:
-        return f"encoder {event.e} is released"
-    block = "" if event.b is None else f" (block {event.b})"
-    return f"{_letter(event.t)} {event.kind} {event.e}: {event.event}{block}, now {event.pc}"
-
-
-def _letter(thread: int) -> str:
-    return chr(ord("A") + thread)
 
 
 Memo: TypeAlias = dict[State, tuple[list[tuple[Event, State]], list[FaultAt]]]
@@ -147,12 +116,12 @@ class Lockstep:
             self.attempt = ""
             after = [state for label, state in self._facts()[0] if label == event]
             if not after:
-                self._diverge(f"the model has no such step: {describe_event(event)}")
+                self._diverge(f"the model has no such step: {event_text(event)}")
             self.state = after[0]
         if result.stepped != bool(fresh):
             self._diverge(f"the native side says {result.word} and reports {len(fresh)} events")
         if self.session.state() != self.state:
-            what = describe_event(fresh[-1]) if fresh else "a try that was no step"
+            what = event_text(fresh[-1]) if fresh else "a try that was no step"
             self._diverge(f"the states differ after {what}")
         if not result.stepped:
             self._explain(result.word, thread, kind, encoder)
@@ -171,13 +140,13 @@ class Lockstep:
         ]
         idle = thread is not None and self.state.threads[thread] is None
         if possible and not (idle and kind is None):
-            self._diverge(f"native: {word}; the model can step: {describe_event(possible[0])}")
+            self._diverge(f"native: {word}; the model can step: {event_text(possible[0])}")
         crashes = {f.fault for f in self._facts()[1] if f.t == thread} & CRASHING
         found = set()
         if word == "faulty" and thread is not None:
             found = {self.session.crashing()[thread]}
         if thread is not None and word != "impossible":
-            self.attempt = f"{_letter(thread)}!"
+            self.attempt = f"{letter(thread)}!"
             if found != crashes:
                 self._diverge(f"native: {sorted(found)} here; the model: {sorted(crashes)}")
 
@@ -273,7 +242,7 @@ def _from_trace(recorded: trace.Recorded) -> Counterexample:
     fault = recorded.trace.fault
     schedule = native.schedule_text(recorded.trace.events)
     if fault is not None and fault.fault in CRASHING:
-        schedule += f"{_letter(fault.t)}!"
+        schedule += f"{letter(fault.t)}!"
     return Counterexample(
         strategy=recorded.strategy,
         environment=recorded.environment,
@@ -318,7 +287,7 @@ def shrink(
                 if example.shows in session.faults() or (
                     example.shows == "failure" and session.failure()
                 ):
-                    return pair.events, pair.schedule(), describe(pair.state)[0]
+                    return pair.events, pair.schedule(), state_lines(pair.state)[0]
             pair.check_skips()
         except DivergenceError as divergence:
             if example.shows == "divergence":
@@ -379,10 +348,10 @@ def replay(
         except VerifyError as error:
             raise VerifyError(f"{path}: {error}; the schedule is of another version") from None
         events = session.trace()
-        lines = [describe_event(event) for event in events]
+        lines = [event_text(event) for event in events]
         shown = set(session.faults())
         for thread, fault in session.crashing().items():
-            lines.append(f"{_letter(thread)}: the next step is {fault}")
+            lines.append(f"{letter(thread)}: the next step is {fault}")
         if "encoderOverlap" in shown:
             lines.append("two threads are encoding on one encoder: encoderOverlap")
         if session.failure() is not None:
@@ -396,8 +365,8 @@ def replay(
         if divergence is not None:
             shown.add("divergence")
             lines.append(f"step {divergence.step + 1} is no step of the model: {divergence.reason}")
-            lines += [f"model: {line}" for line in describe(divergence.state)]
-            lines += [f"native: {line}" for line in describe(session.state())]
+            lines += [f"model: {line}" for line in state_lines(divergence.state)]
+            lines += [f"native: {line}" for line in state_lines(session.state())]
         elif events:
             shown.add(RUN)
     verdict = agreement(example.shows in shown)

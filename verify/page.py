@@ -16,9 +16,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from verify import criterion, diagram
+from verify import criterion, diagram, english
 from verify.explore import explore
-from verify.frames import FAULTS_IN_ENGLISH, NOTHING, Film, Frame, Group, Part
+from verify.frames import NOTHING, Film, Frame, Group, Part
 from verify.question import Question
 from verify.render import printable
 from verify.semantics import Bounds, Event, Model
@@ -196,7 +196,7 @@ def played(schedule: Trace, scheme: LockScheme, environment: Environment) -> Tra
 def unreachable(scheme: LockScheme, environment: Environment) -> tuple[tuple[str, str, str], ...]:
     """The faults that cannot be reached: name, meaning, and what they would take."""
     return tuple(
-        (fault, FAULTS_IN_ENGLISH[fault], "; or ".join(text for text, _ in needs))
+        (fault, english.FAULTS[fault].sentence, "; or ".join(text for text, _ in needs))
         for fault, needs in criterion.ways(scheme, environment).items()
         if not any(is_open for _, is_open in needs)
     )

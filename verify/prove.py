@@ -459,7 +459,8 @@ def _fact(judged: Sequence[Judged], true: str, false: str) -> bool | None:
 def _steps(strategy: Strategy, spec: Spec, run: views.Counterexample | None) -> tuple[str, ...]:
     if run is None:
         return ()
-    from verify.trace import Trace, steps_text
+    from verify.english import steps_text
+    from verify.trace import Trace
 
     environment = spec.environments["default"]
     return tuple(steps_text(Trace(views.BOUNDS, run.events, run.at), strategy.scheme, environment))

@@ -15,8 +15,9 @@ from typing import Any
 
 from verify import answers
 from verify.children import command_line, run_child
+from verify.english import event_text
 from verify.errors import VerifyError
-from verify.lockstep import DivergenceError, Memo, describe_event
+from verify.lockstep import DivergenceError, Memo
 from verify.native import NONE
 from verify.rules import FAULT_RULES, HOLDING
 from verify.semantics import Activity, Bounds, Event, FaultAt, Memory, Model, State
@@ -144,11 +145,11 @@ def check(run: Run, model: Model, memo: Memo | None = None) -> None:
         native = State(tuple(threads), memory)
         after = next((target for label, target in facts()[0] if label == event), None)
         if after is None:
-            what = f"event {number} is no step of the model: {describe_event(event)}"
+            what = f"event {number} is no step of the model: {event_text(event)}"
             raise DivergenceError(what, state, native)
         state = after
         if state != native:
-            what = f"the states differ after event {number}: {describe_event(event)}"
+            what = f"the states differ after event {number}: {event_text(event)}"
             raise DivergenceError(what, state, native)
     fault = run.trace.fault
     if fault is not None:

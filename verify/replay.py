@@ -325,7 +325,7 @@ def command(
     them; docs/traces.md documents the format.
     """
     from verify import render
-    from verify.lockstep import describe
+    from verify.english import state_lines
     from verify.prove import choose_engine
 
     recorded = trace.load(path)
@@ -345,7 +345,7 @@ def command(
                 "events": result.events,
                 "line": result.line,
                 "reason": result.reason,
-                "states": [describe(state) for state in result.states],
+                "states": [state_lines(state) for state in result.states],
                 "axioms": list(result.axioms),
                 "seconds": round(result.seconds, 3),
             }
@@ -355,7 +355,7 @@ def command(
             where = path if result.line is None else f"{path}:{result.line}"
             render.note(f"{where}: {result.reason}")
             for name, state in zip(("the model before it", "it says"), result.states, strict=False):
-                for line in describe(state):
+                for line in state_lines(state):
                     render.note(f"  {name}: {line}")
         render.note(
             f"{result.verdict}: the kernel accepts {result.events} of "

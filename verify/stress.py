@@ -34,13 +34,12 @@ from verify.campaign import DEEP, CampaignResult, campaign, programs, run_progra
 from verify.children import command_line, run_child
 from verify.controls import UNGUARDED, campaign_control, recorder_control
 from verify.deadlock import takes_several
+from verify.english import event_text, state_lines
 from verify.errors import EngineMissing, VerifyError
 from verify.files import refuse_overwriting
 from verify.findings import Findings
 from verify.lockstep import (
     Counterexample,
-    describe,
-    describe_event,
     replay,
     save,
     save_trace,
@@ -221,8 +220,8 @@ def coverage(library: native.Library, strategy: Strategy, env: Environment) -> C
     first = ""
     if differing is not None:
         side = "native" if differing in ours else "model"
-        before = "; ".join(describe(packed.packing.unpack(differing[0])))
-        first = f"only the {side} has: {describe_event(differing[1])}, from {before}"
+        before = "; ".join(state_lines(packed.packing.unpack(differing[0])))
+        first = f"only the {side} has: {event_text(differing[1])}, from {before}"
     return Coverage(len(theirs), len(ours), len(ours & theirs), first)
 
 

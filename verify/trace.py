@@ -18,7 +18,7 @@ and names the fault that the run ended in, if any:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -28,7 +28,7 @@ from verify.errors import VerifyError
 from verify.files import read_start
 from verify.rules import CRASHING, EVENTS, FAULT_RULES, POINTS
 from verify.semantics import Bounds, Event, FaultAt, Model, State
-from verify.spec import FAULTS, KINDS, Environment, LockScheme, Request
+from verify.spec import FAULTS, KINDS, Environment, LockScheme
 
 FORMAT = 1
 MAX_BYTES = 200_000_000
@@ -345,104 +345,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise _DuplicateError(key)
         found[key] = value
     return found
-
-
-# --- English --------------------------------------------------------------------------------------
-
-_CALL = {
-    "create": "computeCommandEncoder",
-    "encode": "setComputePipelineState",
-    "destroy": "endEncoding",
-    "complete": "completion handler's teardown",
-}
-_FAULT = {
-    "nullDeref": "reads _impl = NULL",
-    "staleContext": "uses a context that is not the encoder's",
-    "uninitialised": "uses a context that is not initialised",
-    "doubleFree": "frees a context that is not the encoder's any more",
-    "lostContext": "overwrites an _impl that is not NULL",
-    "writeAfterFree": "initialises a context that is not the encoder's any more",
-    "encoderOverlap": "encodes while another thread does",
-    "deadDispatch": "sends a message to a released object",
-}
-
-
-def steps_text(trace: Trace, scheme: LockScheme, env: Environment) -> list[str]:
-    """A run as numbered lines of plain English.
-
-    Args:
-        trace: A run of the model; its fault, if any, is the last line.
-        scheme, env: What it is a run of.
-
-    Raises:
-        ValueError: If the trace is no run.
-    """
-    lines = step_lines(trace, scheme, env)
-    width = max(2, len(str(len(lines))))
-    return [f"{number:>{width}}. {line}" for number, line in enumerate(lines, 1)]
-
-
-def step_lines(trace: Trace, scheme: LockScheme, env: Environment) -> list[str]:
-    """The lines of `steps_text`, without their numbers."""
-    model = Model(scheme, env, trace.bounds)
-    before = states(trace, scheme, env)
-    lines = [
-        _step_text(model, state, event) for state, event in zip(before, trace.events, strict=False)
-    ]
-    if trace.fault is not None:
-        fault = trace.fault
-        activity = before[-1].threads[fault.t]
-        kind = activity.kind if activity else fault.kind
-        what = _FAULT[fault.fault]
-        lines.append(f"thread {fault.t}: {_CALL[kind]}: {what} -> {fault.fault}")
-    return lines
-
-
-def _step_text(model: Model, state: State, event: Event) -> str:
-    encoder, block = f"encoder {event.e}", f"block {event.b}"
-    if event.t is None or event.kind is None:
-        return f"{encoder} is released"
-    who, call = f"thread {event.t}", _CALL[event.kind]
-    impl = state.memory.impl[event.e]
-    early = any(
-        other is not None and (other.kind, other.encoder) == ("create", event.e)
-        for other in state.threads
-    )
-    texts = {
-        "dispatch": f"{event.kind} on {encoder} is dispatched"
-        f"{', before its create has returned' if early else ''}: {call}",
-        "acquire": f"acquire ({_locks_text(model, event)})",
-        "release": f"release: {event.kind} on {encoder} returns",
-        "deref": f"{call}: reads _impl = block {impl} again: encodes",
-        "push": f"{call}: puts {block} back on the freelist",
-        "clear": f"{call}: clears _impl of {encoder}",
-        "pop": f"{call}: takes {block} from the freelist",
-        "peek": f"{call}: sees {block} at the head of the freelist",
-        "claim": f"{call}: takes {block}, whoever has it by now",
-        "publish": f"{call}: _impl of {encoder} := {block}",
-        "init": f"{call}: initialises {block}",
-    }
-    if event.event in ("load", "check"):
-        value = "NULL" if impl is None else f"block {impl}"
-        nothing = {"encode": "the call is skipped", "create": "nothing to do"}
-        done = f": {nothing.get(event.kind, 'nothing to do')}" if event.pc == "finished" else ""
-        return f"{who}: {call}: reads _impl of {encoder} = {value}{done}"
-    return f"{who}: {texts[event.event]}"
-
-
-def _locks_text(model: Model, event: Event) -> str:
-    if event.t is None or event.kind is None:
-        return ""
-    call = (event.t, event.kind, event.e)
-    requests = model.requests(event.kind)
-    return _listed(lock_text(model, call, request) for request in requests) or "no lock"
-
-
-def lock_text(model: Model, call: tuple[int, str, int], request: Request) -> str:
-    """A request of a call (thread, kind, encoder), with the lock that it names."""
-    scope, which = model.lock(*call, request)
-    return f"{scope} {request.mode}" if scope == "global" else f"{scope} {which} {request.mode}"
-
-
-def _listed(items: Iterable[str]) -> str:
-    return " and ".join(items)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from verify import resources
+from verify import english, resources
 from verify import spec as specs
 from verify.errors import VerifyError
-from verify.frames import FAULTS_IN_ENGLISH
 from verify.reporting import benches
 from verify.reporting.blocks import (
     LETTERS,
@@ -452,7 +451,7 @@ def _matrix(records: Records) -> Section:
                     Table(
                         ["letter", "fault", "meaning"],
                         [
-                            [Cell(LETTERS[f]), name_cell(f), Cell(FAULTS_IN_ENGLISH[f])]
+                            [Cell(LETTERS[f]), name_cell(f), Cell(english.FAULTS[f].sentence)]
                             for f in FAULTS
                         ],
                     ),
