@@ -10,8 +10,9 @@ from unittest.mock import Mock
 
 import pytest
 
+from tools import trusted
 from verify import generate, project, replay, spec, trace, views
-from verify.engines import lake, sources, trusted
+from verify.engines import lake, sources
 from verify.engines._replay import SUSPICIOUS_EXTENSIONS
 from verify.engines.base import NOTHING, Audit, Build
 from verify.engines.embedded import EmbeddedEngine

@@ -266,6 +266,7 @@ def test_the_replay_is_remembered_up_to_a_change(
     engine: EmbeddedEngine, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     believed = []
+
     def listen(*arguments: Any, **named: Any) -> Completed:
         if text := named.get("stdin"):
             believed.append(json.loads(text)["believed"])

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tools import definitions, names
 from verify import resources
-from verify.engines import definitions, names
 from verify.engines.embedded import EmbeddedEngine
 from verify.errors import VerifyError
 
@@ -29,7 +29,7 @@ def test_the_list_is_current(engine: EmbeddedEngine) -> None:
     found = definitions.listing(engine, resources.root())
     assert len(found) > 150
     remedy = (
-        "run `python -m verify.engines.definitions > tests/golden/core_definitions.txt`, and "
+        "run `python -m tools definitions > tests/golden/core_definitions.txt`, and "
         "compare what changed with Lean's own core (docs/core-names.md)"
     )
     assert found == LISTED, remedy
@@ -66,7 +66,7 @@ def test_another_definition_is_seen(engine: EmbeddedEngine, tmp_path: Path) -> N
     recorded = tmp_path / "core_definitions.json"
 
     def compare() -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "verify.engines.definitions", "--read", GOLDEN, recorded]
+        command = [sys.executable, "-m", "tools", "definitions", "--read", GOLDEN, recorded]
         return subprocess.run(
             list(map(str, command)), capture_output=True, text=True, check=False, timeout=60
         )
@@ -84,6 +84,6 @@ def test_another_definition_is_seen(engine: EmbeddedEngine, tmp_path: Path) -> N
 
 
 def test_a_list_is_read_back() -> None:
-    assert definitions.parse(definitions.write(LISTED)) == LISTED
+    assert definitions.parse(definitions.dump(LISTED)) == LISTED
     with pytest.raises(VerifyError, match="printed 0 entries, not 1"):
         definitions.read(["Bool.not"], "")

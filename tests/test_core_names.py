@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tools import names
+from tools._names import generated
 from verify import resources
-from verify.engines import names
-from verify.engines._names import generated
 from verify.engines.embedded import EmbeddedEngine
 from verify.errors import VerifyError
 
@@ -27,7 +27,7 @@ LINES = GOLDEN.read_text(encoding="utf-8").splitlines()
 def test_the_list_is_current(engine: EmbeddedEngine) -> None:
     found = names.listing(engine, resources.root())
     assert len(found) > 100
-    remedy = "run `python -m verify.engines.names > tests/golden/core_names.txt`"
+    remedy = "run `python -m tools names > tests/golden/core_names.txt`"
     assert found == LINES, remedy
 
 
@@ -189,7 +189,7 @@ def test_the_command_line(tmp_path: Path) -> None:
     """As the lake job of the workflow runs it; no Lean is needed for this part."""
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "verify.engines.names", *map(str, arguments)]
+        command = [sys.executable, "-m", "tools", "names", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=250)
 
     made = run("--lean", GOLDEN)

@@ -1,7 +1,7 @@
 """The trusted definitions and the hand-written statements, against a golden file.
 
 Whoever weakens a claim and its theorem together changes a line here, for everybody to see.
-After a change that is meant: `python -m verify.engines.trusted --write`.
+After a change that is meant: `python -m tools trusted --write`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from tools import trusted
+from tools.__main__ import main
 from verify import claims, resources
-from verify.engines import trusted
 from verify.engines.embedded import EmbeddedEngine
 from verify.errors import VerifyError
 
 pytest_plugins = ["engine_fixtures"]
 
 ROOT = resources.root()
-REMEDY = "run `python -m verify.engines.trusted --write` and read the diff"
+REMEDY = "run `python -m tools trusted --write` and read the diff"
 
 
 @pytest.fixture(scope="module")
@@ -89,5 +90,5 @@ def test_a_change_of_meaning_is_seen(
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert trusted.main(["--wrong"]) == 3
-    assert "usage" in capsys.readouterr().err
+    assert main(["trusted", "--wrong"]) == 3
+    assert "python -m tools trusted" in capsys.readouterr().err

@@ -1,12 +1,7 @@
 """The definitions of Lean's core library that the sources rest on, as Lean prints them.
 
-Types (`verify.engines.names`) do not say what `decide` computes, nor what a tactic may unfold.
-So this module lists what is no theorem, with its value and its marks for unfolding:
-
-    python -m verify.engines.definitions                      the list, out of the compiled modules
-    python -m verify.engines.definitions --lean LIST          a Lean file that prints the same again
-    python -m verify.engines.definitions --read LIST OUTPUT   how that differs, from the output of
-                                                              `lean --json`; exit code 1 if it does
+Types (`tools.names`) do not say what `decide` computes, nor what a tactic may unfold.
+So this module lists what is no theorem, with its value and its marks for unfolding.
 
 An entry is `-- NAME` and what Lean prints of it; of a recursive function also its equation.
 """
@@ -19,7 +14,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from verify.engines import names
+from tools import names
 from verify.engines.embedded import EmbeddedEngine
 from verify.errors import VerifyError
 
@@ -66,7 +61,7 @@ def listing(engine: EmbeddedEngine, root: Path, module: str = "MPSVerify") -> di
     return dict(sorted(found.items()))
 
 
-def write(entries: Mapping[str, str]) -> str:
+def dump(entries: Mapping[str, str]) -> str:
     """A list as text."""
     return "".join(f"-- {name}\n{text}\n\n" for name, text in entries.items())
 
@@ -77,33 +72,26 @@ def parse(text: str) -> dict[str, str]:
     return {name: body.strip() for name, body in zip(parts[::2], parts[1::2], strict=True)}
 
 
-def main(arguments: Sequence[str]) -> int:
-    """See the module's text."""
-    from verify import resources
-
-    match arguments:
-        case []:
-            sys.stdout.write(write(listing(EmbeddedEngine(), resources.root())))
-        case ["--lean", path]:
-            sys.stdout.write(lean_file(parse(Path(path).read_text(encoding="utf-8"))))
-        case ["--read", path, output]:
-            listed = parse(Path(path).read_text(encoding="utf-8"))
-            found = read(list(listed), Path(output).read_text(encoding="utf-8"))
-            different = [name for name, text in listed.items() if found[name] != text]
-            for name in different:
-                sys.stdout.write(f"-- {name}: listed\n{listed[name]}\n-- found\n{found[name]}\n\n")
-            sys.stdout.write(f"{len(different)} of {len(listed)} definitions differ\n")
-            return 1 if different else 0
-        case _:
-            sys.stderr.write(
-                "usage: python -m verify.engines.definitions [--lean LIST | --read LIST OUTPUT]\n"
-            )
-            return 3
-    return 0
+def write(engine: EmbeddedEngine, root: Path) -> str:
+    """The list of a checkout as text."""
+    return dump(listing(engine, root))
 
 
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except VerifyError as error:
-        sys.exit(f"definitions: {error}")
+def to_lean(listed: str) -> str:
+    """The Lean file that prints a list again."""
+    return lean_file(parse(listed))
+
+
+def compare(listed: str, output: str) -> bool:
+    """Print how the output of `lean --json` differs from a list; whether it does.
+
+    Raises:
+        VerifyError: The output is not about this list.
+    """
+    entries = parse(listed)
+    found = read(list(entries), output)
+    different = [name for name, text in entries.items() if found[name] != text]
+    for name in different:
+        sys.stdout.write(f"-- {name}: listed\n{entries[name]}\n-- found\n{found[name]}\n\n")
+    sys.stdout.write(f"{len(different)} of {len(entries)} definitions differ\n")
+    return bool(different)

@@ -1,12 +1,7 @@
 """The names of Lean's core library that the project's Lean sources use, with their types.
 
 The embedded engine has a reduced core of its own.  The sources compile under Lean's own core only
-if each name that they use exists there with the same type.  This module lists them:
-
-    python -m verify.engines.names                     the list, out of the compiled modules
-    python -m verify.engines.names --lean LIST         a Lean file that checks such a list
-    python -m verify.engines.names --read LIST OUTPUT  the types that `lean --json` printed of that
-                                                       file; exit code 1 if they differ
+if each name that they use exists there with the same type.  This module lists them.
 
 A line is `NAME : TYPE`, or `instance : TYPE` for what the sources never name: instances are found
 by their type, and their names differ between the two libraries.  `simproc : NAME` is a procedure
@@ -24,13 +19,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from verify.children import run_child
+from tools import compiled
 from verify.engines import leanlib, sources
 from verify.engines.embedded import EmbeddedEngine
 from verify.errors import VerifyError
-
-TIMEOUT = 120.0
-"""Seconds for a child process."""
 
 OPTIONS = "".join(
     f"set_option {option} false\n"
@@ -95,24 +87,14 @@ def used(engine: EmbeddedEngine, root: Path, module: str, *, values: bool = Fals
     Raises:
         VerifyError: A module does not compile, or the child process failed.
     """
-    build = engine.build(root, [module])
-    if not build.ok:
-        bad = next((m.module for m in build.modules if not m.ok), module)
-        raise VerifyError(f"{bad}: does not compile, so its names are unknown")
+    build = compiled.build(engine, root, module)
     request = {
         "core": [str(path) for path in build.core_oleans.values()],
         "project": [str(path) for path in build.oleans.values()],
         "written": sorted(written(texts(root, module))),
         "values": values,
     }
-    done = run_child(
-        [sys.executable, "-P", "-m", "verify.engines._names", str(engine.library.path)],
-        timeout=TIMEOUT,
-        stdin=json.dumps(request),
-    )
-    if done.returncode != 0:
-        raise VerifyError(f"names: {done.failure() or done.stderr.strip().splitlines()[-1:]}")
-    return [str(name) for name in json.loads(done.stdout.splitlines()[-1])]
+    return [str(name) for name in compiled.ask(engine, "_names.py", request)]
 
 
 def quoted(name: str) -> str:
@@ -137,7 +119,7 @@ def lean(engine: EmbeddedEngine, source: str) -> str:
         engine.library,
         ["--json", "--stdin"],
         lean_path=[engine.cache / "core" / engine.core_key / "lib"],
-        timeout=TIMEOUT,
+        timeout=compiled.TIMEOUT,
         stdin=source,
     )
     if done.returncode != 0:
@@ -231,38 +213,29 @@ def lean_file(lines: Iterable[str]) -> str:
     return "".join(text)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """See the module's text."""
-    from verify import resources
-
-    match arguments:
-        case []:
-            lines = listing(EmbeddedEngine(), resources.root())
-            sys.stdout.write("".join(f"{line}\n" for line in lines))
-        case ["--lean", path]:
-            sys.stdout.write(lean_file(Path(path).read_text(encoding="utf-8").splitlines()))
-        case ["--read", path, output]:
-            listed = Path(path).read_text(encoding="utf-8").splitlines()
-            wanted = named(listed)
-            found = read(names_of(listed), Path(output).read_text(encoding="utf-8"))
-            sys.stdout.write("".join(f"{line}\n" for line in found))
-            different = [
-                f"expected {a}\nfound    {b}\n"
-                for a, b in zip(wanted, found, strict=True)
-                if shape(a) != shape(b)
-            ]
-            sys.stderr.write("".join(different))
-            return 1 if different else 0
-        case _:
-            sys.stderr.write(
-                "usage: python -m verify.engines.names [--lean LIST | --read LIST OUTPUT]\n"
-            )
-            return 3
-    return 0
+def write(engine: EmbeddedEngine, root: Path) -> str:
+    """The list of a checkout as text."""
+    return "".join(f"{line}\n" for line in listing(engine, root))
 
 
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except VerifyError as error:
-        sys.exit(f"names: {error}")
+def to_lean(listed: str) -> str:
+    """The Lean file that checks a list."""
+    return lean_file(listed.splitlines())
+
+
+def compare(listed: str, output: str) -> bool:
+    """Print the types that `lean --json` printed of a list's file; whether some differ.
+
+    Raises:
+        VerifyError: The output is not about this list.
+    """
+    lines = listed.splitlines()
+    found = read(names_of(lines), output)
+    sys.stdout.write("".join(f"{line}\n" for line in found))
+    different = [
+        f"expected {a}\nfound    {b}\n"
+        for a, b in zip(named(lines), found, strict=True)
+        if shape(a) != shape(b)
+    ]
+    sys.stderr.write("".join(different))
+    return bool(different)

@@ -1,6 +1,6 @@
 """The child process of `trusted`: what statements rest on, and a hash of each of them.
 
-Run as `python -P -m verify.engines._trusted LIBRARY`, with the modules, and the statements' names,
+Run as `python -P tools/_trusted.py LIBRARY`, with the modules, and the statements' names,
 as JSON on standard input; the last line of standard output is the answer.  A hash is of the
 compiled term, without the names of bound variables: comments and layout do not change it.
 """

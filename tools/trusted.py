@@ -3,32 +3,24 @@
 A claim and its theorem can be weakened together, by another definition of a word that both use.
 No check can tell that from an improvement; a person can.  So each definition that a statement rests
 on, and each hand-written statement, has a line in `tests/golden/trusted.txt` with a hash of the
-compiled term, and a change of meaning is a change of that file:
-
-    python -m verify.engines.trusted             the lines, out of the compiled modules
-    python -m verify.engines.trusted --write     write them, and the list in TRUST.md
+compiled term, and a change of meaning is a change of that file.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from verify import claims, project, resources, spec, statements
-from verify.children import run_child
+from tools import compiled
+from verify import claims, project, spec, statements
 from verify.engines.embedded import EmbeddedEngine
 from verify.errors import VerifyError
 from verify.files import write_file
 
-TIMEOUT = 120.0
-"""Seconds for the child process."""
-
 GOLDEN = Path("tests") / "golden" / "trusted.txt"
 PAGE = Path("TRUST.md")
-BEGIN = "<!-- trusted: `python -m verify.engines.trusted --write` writes this list -->"
+BEGIN = "<!-- trusted: `python -m tools trusted --write` writes this list -->"
 END = "<!-- end of trusted -->"
 
 
@@ -53,10 +45,7 @@ def of_module(
     Raises:
         VerifyError: A module does not compile, or the child process failed.
     """
-    build = engine.build(root, [module])
-    if not build.ok:
-        bad = next((m.module for m in build.modules if not m.ok), module)
-        raise VerifyError(f"{bad}: does not compile, so nothing is known of its definitions")
+    build = compiled.build(engine, root, module)
     request = {
         "core": [[m, str(p), build.core_hashes[m]] for m, p in build.core_oleans.items()],
         "project": [[m, str(p), build.olean_hashes[m]] for m, p in build.oleans.items()],
@@ -65,14 +54,7 @@ def of_module(
         "trusted": project.TRUSTED,
         "known": claims.pins(spec.load()).definitions,
     }
-    done = run_child(
-        [sys.executable, "-P", "-m", "verify.engines._trusted", str(engine.library.path)],
-        timeout=TIMEOUT,
-        stdin=json.dumps(request),
-    )
-    if done.returncode != 0:
-        raise VerifyError(f"trusted: {done.failure() or done.stderr.strip().splitlines()[-1:]}")
-    answer = json.loads(done.stdout.splitlines()[-1])
+    answer = compiled.ask(engine, "_trusted.py", request)
     definitions = sorted((home, name, digest) for name, (home, digest)
                          in answer["definitions"].items())  # fmt: skip
     result = [f"definition {name} in {home}: {digest}" for home, name, digest in definitions]
@@ -107,24 +89,9 @@ def page(text: str, golden: Sequence[str]) -> str:
     return head + markdown(golden) + tail
 
 
-def main(arguments: Sequence[str]) -> int:
-    """See the module's text."""
-    if arguments not in ([], ["--write"]):
-        sys.stderr.write("usage: python -m verify.engines.trusted [--write]\n")
-        return 3
-    root = resources.root()
-    golden = lines(EmbeddedEngine(), root)
-    if arguments:
-        write_file(root / GOLDEN, "".join(f"{line}\n" for line in golden))
-        text = (root / PAGE).read_text(encoding="utf-8")
-        write_file(root / PAGE, page(text, golden))
-    else:
-        sys.stdout.write("".join(f"{line}\n" for line in golden))
-    return 0
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except VerifyError as error:
-        sys.exit(f"trusted: {error}")
+def write(engine: EmbeddedEngine, root: Path) -> None:
+    """Bring the golden file and TRUST.md of a checkout up to date."""
+    golden = lines(engine, root)
+    write_file(root / GOLDEN, "".join(f"{line}\n" for line in golden))
+    text = (root / PAGE).read_text(encoding="utf-8")
+    write_file(root / PAGE, page(text, golden))

@@ -1,6 +1,6 @@
 """The child process of `names`: which core constants the modules of a project mention.
 
-Run as `python -P -m verify.engines._names LIBRARY`, with `{"core": [paths], "project": [paths],
+Run as `python -P tools/_names.py LIBRARY`, with `{"core": [paths], "project": [paths],
 "written": [words], "values": bool}` on standard input; the last line of standard output is the
 sorted list of names.  Nothing is judged here (that is the audit's business), the modules are only
 read.
