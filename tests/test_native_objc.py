@@ -243,7 +243,8 @@ def test_python_installs_the_guard(guard_library: Path) -> None:
 
 
 def test_the_table_covers_the_encoders() -> None:
-    rows = list(audit_selectors.read_table(TABLE.read_text(encoding="utf-8")))
+    text = TABLE.read_text(encoding="utf-8")
+    rows = re.findall(r'MPSV_SELECTOR\((\w+), "([^"]+)", (\w+), ', text)
     assert len(rows) == len(set(rows)) > 100
     roles = {(protocol, selector): role for protocol, selector, role in rows}
     assert roles["CommandEncoder", "endEncoding"] == "destroy"

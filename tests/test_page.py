@@ -224,7 +224,7 @@ def test_a_safe_strategy_survives_the_schedules() -> None:
             run = page.played(schedule, scheme, DEFAULT)
             assert run.fault is None, (name, fault)
             assert trace.check(run, scheme, DEFAULT) is None
-            last = trace.final_state(run, scheme, DEFAULT)
+            last = trace.states(run, scheme, DEFAULT)[-1]
             assert not any(last.threads)
             # The same calls, as far as there is something to call.
             calls = [(e.t, e.kind, e.e) for e in schedule.events if e.event == "dispatch"]

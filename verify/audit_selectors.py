@@ -9,7 +9,6 @@ with the C++ types of its arguments.  It is generated from Apple's metal-cpp hea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -192,12 +191,6 @@ def render(rows: list[Selector]) -> str:
         "// MPSV_SELECTOR(protocol, selector, role, result, arguments...)\n"
     )
     return head + "".join(f"{row.row()}\n" for row in rows)
-
-
-def read_table(text: str) -> Iterator[tuple[str, str, str]]:
-    """Protocol, selector and role of each row of the table."""
-    for match in re.finditer(r'MPSV_SELECTOR\((\w+), "([^"]+)", (\w+), ', text):
-        yield match[1], match[2], match[3]
 
 
 # --- The audit -------------------------------------------------------------------------------

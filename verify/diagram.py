@@ -14,8 +14,6 @@ from verify.frames import Film, Frame
 from verify.render import printable
 from verify.semantics import is_past_acquire
 
-FORMATS = ("text", "svg", "mermaid")
-
 
 @dataclass(frozen=True)
 class Lane:

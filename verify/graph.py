@@ -20,7 +20,6 @@ from verify.spec import Environment, LockScheme
 from verify.symmetry import Symmetry
 from verify.walk import Walk
 
-FORMATS = ("dot", "svg", "mermaid")
 MOST = 300
 """More states than this nobody can read."""
 MOST_EDGES = 500
@@ -122,7 +121,7 @@ def draw(
     """The picture of an instance's state graph.
 
     Args:
-        kind: One of `FORMATS`.
+        kind: "dot", "svg" or "mermaid".
         name, scheme, environment, bounds, symmetry: As for `build`.
 
     Raises:

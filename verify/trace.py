@@ -123,16 +123,6 @@ def check(trace: Trace, scheme: LockScheme, env: Environment) -> Divergence | No
     return None
 
 
-def final_state(trace: Trace, scheme: LockScheme, env: Environment) -> State:
-    """The state that a run reaches.
-
-    Raises:
-        ValueError: If the trace is no run.
-    """
-    *_, last = states(trace, scheme, env)
-    return last
-
-
 def states(trace: Trace, scheme: LockScheme, env: Environment) -> list[State]:
     """The states of a run, the initial one first.
 
