@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import socket
+import stat
 import zipfile
 from pathlib import Path
 
 import pytest
 from conftest import STRATEGY
 
-from verify import cli, doctor
+from verify import anonymous, cli, doctor
 from verify.gating import bundle, stages, store
 from verify.gating.stages import Subject
 
@@ -121,7 +123,7 @@ def test_times_are_left_out() -> None:
 def test_names_that_everybody_has_are_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USER", "root")
     monkeypatch.setenv("LOGNAME", "ab")
-    texts = [text for text, _, _ in bundle._hidden([])]
+    texts = [text for text, _, _ in anonymous.hidden()]
     assert "root" not in texts
     assert "ab" not in texts
 
@@ -132,3 +134,14 @@ def test_a_place_that_cannot_be_written(
 ) -> None:
     assert cli.run(["bundle", "--out", out]) == 3
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_pipe_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "collect", lambda *_: {"verdicts.json": b"{}"})
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert cli.run(["bundle", "--out", str(pipe)]) == 0
+    assert os.read(reading, 2) == b"PK"
+    os.close(reading)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)

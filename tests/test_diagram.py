@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from conftest import type_of_run
 
-from verify import diagram, english, explain, graph, page, spec, trace
+from verify import diagram, english, graph, page, spec, trace
 from verify.errors import VerifyError
 from verify.explore import explore
+from verify.files import save_file
 from verify.frames import NOTHING, Film
 from verify.question import Question
 from verify.semantics import Bounds, Model
@@ -419,7 +420,7 @@ def test_an_interrupted_write_leaves_the_old_file(
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(KeyboardInterrupt):
-        explain._write(file, "new")
+        save_file(file, "new", parents=False)
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
 

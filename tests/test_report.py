@@ -17,13 +17,14 @@ from conftest import type_of_run
 
 from verify import cli, compare, explore_cli, prove, stress, vulkan
 from verify import spec as specs
+from verify.anonymous import cleaned, hidden
 from verify.bench import experiments
 from verify.bench.sim import SimDevice
 from verify.claims import Claim, hand_written
 from verify.errors import VerifyError
 from verify.reporting import benches, command, page, plots, records
 from verify.reporting.blocks import MOODS, Figures, Page
-from verify.reporting.recording import anonymous, record
+from verify.reporting.recording import record
 from verify.statements import Statement, word
 from verify.verdict import Verdict
 
@@ -648,7 +649,7 @@ def test_command_writes_both_files(results: Path, capsys: pytest.CaptureFixture[
     [
         ([], "give --output FILE.html"),
         (["--output", "r.html", "--results", "nowhere"], "nowhere: no such directory"),
-        (["--output", "missing/r.html", "--results", "."], "name a file in a directory"),
+        (["--output", "missing/r.html", "--results", "."], "name another place"),
     ],
 )
 def test_bad_use_is_one_line(
@@ -709,9 +710,11 @@ def test_command_that_crashes_records_nothing(tmp_path: Path) -> None:
 
 
 def test_places_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platform.node", lambda: "secret-host")
+    monkeypatch.setattr("socket.gethostname", lambda: "secret-host")
     text = json.dumps({"a": f"{Path.home()}/x", "b": "on secret-host, not secret-hosts"})
-    assert json.loads(anonymous(text)) == {"a": "~/x", "b": "on host, not secret-hosts"}
+    assert json.loads(cleaned(text, hidden(persons=False))) == {
+        "a": "<home>/x", "b": "on <host>, not secret-hosts",
+    }  # fmt: skip
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from verify import answers, native, options, resources
 from verify import spec as specs
 from verify.children import command_line, run_child
 from verify.errors import VerifyError
+from verify.files import save_file
 from verify.render import print_json, table
 from verify.verdict import Verdict
 
@@ -270,7 +271,7 @@ def command(
     loaded = specs.load(spec)
     if generate is not None:
         path = resources.root() / "native" / TABLE
-        native.write_file(path, render(selectors(generate)))
+        save_file(path, render(selectors(generate)))
         click.echo(f"{path}: written")
         return Verdict.PASSED
     findings = audit(loaded)

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from verify.errors import VerifyError
+from verify.files import write_file
 
 VARIABLE: Final = "VERIFY_CACHE_DIR"
 KEY_VARIABLE: Final = "VERIFY_CACHE_KEY"
@@ -136,15 +137,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink()
-        raise
+    write_file(path, content, private=True)
 
 
 def sha256_of(path: Path) -> str:

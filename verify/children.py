@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -54,6 +55,31 @@ def tied(command: Sequence[str]) -> list[str]:
         raise OSError(code, os.strerror(code), command[0])
     tie = [sys.executable, "-I", "-S", "-c", _TIE, str(os.getpid())]
     return [*tie, str(Path(program).absolute()), *command]
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM, with which CI services cancel a job, and SIGHUP end the program in order.
+
+    Child processes and scratch directories go with it.
+    """
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(number, end)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN  # as under nohup
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def command_line(executable: Path, arguments: Mapping[str, object]) -> list[str]:

@@ -27,7 +27,7 @@ from verify.deadlock import ENGLISH
 from verify.engines.base import Engine
 from verify.english import steps_text
 from verify.errors import EngineMissing, VerifyError
-from verify.files import refuse_overwriting, write_file
+from verify.files import refuse_overwriting, save_file
 from verify.prove import Row
 from verify.semantics import Bounds
 from verify.spec import FAULTS, FLAGS, Environment, Strategy
@@ -467,7 +467,7 @@ def _deliver(
     from verify import render
 
     if output is not None:
-        _write(output, drawn)
+        save_file(output, drawn)
     if json_output:
         where = {"file": str(output)} if output is not None else {"picture": drawn}
         render.print_json(
@@ -483,14 +483,6 @@ def _deliver(
         click.echo(drawn, nl=False)
     else:
         render.note(f"{output}: written")
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole, or not at all."""
-    try:
-        write_file(path, text, parents=False)
-    except OSError as error:
-        raise VerifyError(f"{path}: {error.strerror}; name a file that can be written") from None
 
 
 def _draw_page(asked: _Asked, path: Path, json_output: bool) -> Verdict | None:
@@ -510,7 +502,7 @@ def _draw_page(asked: _Asked, path: Path, json_output: bool) -> Verdict | None:
             engine = None
             render.progress(f"the page has no verdict: {error}")
         verdict, content = _strategy_page(asked, engine)
-    _write(path, page.render(content))
+    save_file(path, page.render(content))
     if json_output:
         render.print_json(
             {

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import signal
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from verify import options, resources
+from verify.children import terminable
 from verify.deadlock import ENGLISH, Finding, findings, takes_several
 from verify.english import steps_text
 from verify.errors import VerifyError
 from verify.explore import Exploration, explore
-from verify.files import refuse_overwriting
-from verify.native import write_file
+from verify.files import refuse_overwriting, save_file
 from verify.question import Limits, Question
 from verify.semantics import Bounds
 from verify.spec import FAULTS, Environment, Spec, Strategy, load
@@ -210,7 +208,7 @@ def command(
     )
     if promela is not None:
         return _export(promela, cells, how)
-    with _terminable():
+    with terminable():
         if growth is not None:
             return _growth(growth, cells, how)
         rows = [_row(strategy, environment, how) for strategy, environment in cells]
@@ -304,7 +302,7 @@ def _export(
     for strategy, environment in cells:
         for number, bounds in enumerate(how.question(strategy, environment).each(), 1):
             path = directory / f"{strategy.name}-{environment.name}-{number}.pml"
-            write_file(path, promela.export(strategy.scheme, environment, bounds))
+            save_file(path, promela.export(strategy.scheme, environment, bounds))
             click.echo(path)
     return Verdict.PASSED
 
@@ -319,23 +317,6 @@ def _growth(file: Path, cells: list[tuple[Strategy, Environment]], how: _Options
     agree = growth.write(file, *cells[0], how.limits, lambda text: progress(text, how.quiet))
     note(f"{file}: {'the engines agree' if agree else 'THE ENGINES DISAGREE'}")
     return agreement(agree)
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """A SIGTERM ends the program in order: child processes and scratch directories go with it."""
-
-    def end(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
@@ -511,4 +492,4 @@ def _write(directory: Path, rows: list[Row]) -> None:
     for row in rows:
         for fault, trace in _counterexamples(row).items():
             name = f"{row.strategy.name}-{row.environment.name}-{fault}.ndjson"
-            write_file(directory / name, dump(row.strategy.name, row.environment.name, trace))
+            save_file(directory / name, dump(row.strategy.name, row.environment.name, trace))

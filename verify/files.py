@@ -91,34 +91,53 @@ def read_start(path: Path, most: int) -> bytes:
         os.close(handle)
 
 
-def write_file(path: Path, text: str, *, parents: bool = True) -> None:
+def write_file(
+    path: Path, content: str | bytes, *, parents: bool = True, private: bool = False
+) -> None:
     """Write a file so that it is never seen half-written.
 
     Args:
         path: The file, or a device or a pipe.
-        text: Written as UTF-8 with the line ends it has.
+        content: A text is written as UTF-8 with the line ends it has.
         parents: Make its directory if it is not there.
+        private: For nobody else to read.
 
     Raises:
         OSError: If it cannot be written; the old file is then as it was.
     """
+    data = content.encode() if isinstance(content, str) else content
     if path.exists() and not path.is_file():
         # A device or a pipe is written to: put in its place, a file would be there for everybody.
-        with path.open("w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
+        with path.open("wb") as stream:
+            stream.write(data)
         return
     if parents:
         path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-        umask = os.umask(0)  # mkstemp's files are private; there is no other way to read the mask
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        if not private:  # as mkstemp's files are
+            umask = os.umask(0)  # there is no other way to read the mask
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def save_file(path: Path, text: str, *, parents: bool = True) -> None:
+    """`write_file` for a file that a user has named.
+
+    Raises:
+        VerifyError: It cannot be written.
+    """
+    try:
+        write_file(path, text, parents=parents)
+    except OSError as error:
+        raise VerifyError(
+            f"{path}: {error.strerror or error}; name another place, or make room"
+        ) from None

@@ -18,7 +18,7 @@ from pathlib import Path
 from verify import cxx, explore_native, explore_source, promela
 from verify.children import run_child
 from verify.explore_native import Performance
-from verify.native import write_file
+from verify.files import save_file
 from verify.promela import NoSpinError, SpinResult
 from verify.question import UNLIMITED, Limits, Question
 from verify.semantics import Bounds
@@ -108,7 +108,7 @@ def write(
         VerifyError: If an engine fails or the file cannot be written.
     """
     points = measure(strategy, env, limits, progress=progress)
-    write_file(path, table(points, strategy, env, limits))
+    save_file(path, table(points, strategy, env, limits))
     return all(point.agree for point in points)
 
 

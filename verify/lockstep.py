@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from verify import answers, native, trace
 from verify.english import event_text, letter, state_lines
 from verify.errors import VerifyError
-from verify.files import read_start
+from verify.files import read_start, save_file
 from verify.native import Session, StepResult
 from verify.rules import CRASHING, FAULT_RULES
 from verify.semantics import Bounds, Event, FaultAt, Model, State
@@ -191,7 +191,7 @@ def save(example: Counterexample, directory: Path) -> Path:
         VerifyError: The file cannot be written.
     """
     path = directory / f"{example.strategy}-{example.environment}-{example.shows}.json"
-    native.write_file(path, json.dumps(example.json(), indent=2) + "\n")
+    save_file(path, json.dumps(example.json(), indent=2) + "\n")
     return path
 
 
@@ -258,7 +258,7 @@ def save_trace(path: Path, example: Counterexample, run: trace.Trace) -> None:
     Raises:
         VerifyError: The file cannot be written.
     """
-    native.write_file(path, trace.dump(example.strategy, example.environment, run))
+    save_file(path, trace.dump(example.strategy, example.environment, run))
 
 
 def shrink(

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from verify import cxx, files, resources
+from verify import cxx, resources
 from verify.errors import VerifyError
 from verify.rules import HOLDING
 from verify.semantics import Activity, Bounds, Event, Memory, State
@@ -793,20 +793,6 @@ def schedule_text(events: Sequence[Event]) -> str:
         else:
             words.append(f"{thread}p{event.b}")
     return "".join(words)
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        VerifyError: It cannot be written.
-    """
-    try:
-        files.write_file(path, text)
-    except OSError as error:
-        raise VerifyError(
-            f"{path}: {error.strerror or error}; name another place, or make room"
-        ) from None
 
 
 def _number(code: int) -> int | None:

@@ -36,7 +36,7 @@ from verify.controls import UNGUARDED, campaign_control, recorder_control
 from verify.deadlock import takes_several
 from verify.english import event_text, state_lines
 from verify.errors import EngineMissing, VerifyError
-from verify.files import refuse_overwriting
+from verify.files import refuse_overwriting, save_file
 from verify.findings import Findings
 from verify.lockstep import (
     Counterexample,
@@ -519,7 +519,7 @@ class FakeDriver:
         if (recorded := row.recorded.example) is not None:
             environment, run = recorded
             path = self.save_to / f"{strategy.name}-{environment}-recorded.ndjson"
-            native.write_file(path, trace.dump(strategy.name, environment, run))
+            save_file(path, trace.dump(strategy.name, environment, run))
             row.examples.append(str(path))
 
 

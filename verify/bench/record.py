@@ -12,7 +12,7 @@ from typing import Any
 from verify import answers
 from verify.bench.experiments import FORMAT
 from verify.errors import EngineMissing, VerifyError
-from verify.files import write_file
+from verify.files import save_file
 
 TOLERANCE = 0.05
 """Differences below this share are no regression, however small the spread: between two processes
@@ -58,13 +58,7 @@ def write(results: Sequence[dict[str, Any]], path: Path) -> None:
     Raises:
         VerifyError: The file cannot be written.
     """
-    text = _text(results)
-    try:
-        write_file(path, text + "\n")
-    except OSError as error:
-        raise VerifyError(
-            f"{path}: {error.strerror or error}; name a file in a directory that can be written"
-        ) from None
+    save_file(path, _text(results) + "\n")
 
 
 def _text(results: Sequence[dict[str, Any]]) -> str:

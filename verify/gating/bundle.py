@@ -8,14 +8,9 @@ working directory before it is written; what is found is not written at all.
 
 from __future__ import annotations
 
-import contextlib
-import getpass
 import io
 import json
 import os
-import re
-import socket
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -26,10 +21,11 @@ from typing import Any, Final
 
 import click
 
-from verify import cache, doctor, options, render, resources
+from verify import doctor, options, render, resources
 from verify import spec as specs
+from verify.anonymous import cleaned, hidden
 from verify.errors import VerifyError
-from verify.files import refuse_overwriting
+from verify.files import refuse_overwriting, write_file
 from verify.gating import policy, stages, store
 from verify.gating.command import choose, subject_of
 from verify.gating.stages import Subject
@@ -42,9 +38,6 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 _MEASURED: Final = ("seconds", "peak_mb", "cached")
 """Keys that differ between two runs that say the same."""
-
-_ANYBODY: Final = frozenset("root user admin runner build ubuntu debian nobody localhost".split())
-"""Names that identify nobody."""
 
 _README: Final = """\
 A report of mps-verify {version}: what was claimed of a guard's locks, and what became of it.
@@ -97,7 +90,7 @@ def command(spec: Path | None, out: Path, json_output: bool, quiet: bool) -> Non
         raise VerifyError(f"{out}: no place for a file; name one in a directory that exists")
     files = collect(spec, quiet or json_output)
     data = archive(files)
-    cache.write_atomically(out.absolute(), data)
+    write_file(out.absolute(), data)
     verdicts = json.loads(files["verdicts.json"])
     if json_output:
         render.print_json({"file": str(out), "files": sorted(files), "verdicts": verdicts})
@@ -140,17 +133,17 @@ def collect(spec: Path | None, quiet: bool = True) -> dict[str, bytes]:
             files[f"counterexamples/{path.name}"] = path.read_text(encoding="utf-8")
         files["environment.json"] = _json(_environment())
         files["README.txt"] = _README.format(version=_versions()["mps-verify"])
-        hidden = list(_hidden([work, *([subject.snapshot.parent] if subject.snapshot else [])]))
+        secrets = hidden([work, *([subject.snapshot.parent] if subject.snapshot else [])])
     # The spec must stay one: a name in it is for its author to change.
-    cleaned = {
-        name: text if name == "spec.toml" else _cleaned(text, hidden)
+    public = {
+        name: text if name == "spec.toml" else cleaned(text, secrets)
         for name, text in files.items()
     }
-    for name, text in cleaned.items():
-        for secret, _, pattern in hidden:
+    for name, text in public.items():
+        for secret, _, pattern in secrets:
             if pattern.search(text) or pattern.search(name):
                 raise VerifyError(f"{name} holds {secret!r}; rename it in the spec, then try again")
-    return {name: text.encode() for name, text in cleaned.items()}
+    return {name: text.encode() for name, text in public.items()}
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
@@ -230,50 +223,6 @@ def _environment() -> dict[str, object]:
         "doctor": [asdict(row) for row in doctor.rows()],
         "package": store.package(),
     }
-
-
-def _hidden(work: list[Path]) -> Iterator[tuple[str, str, re.Pattern[str]]]:
-    """What must not be in the archive: the text, what stands for it, where it is found.
-
-    Longer directories come first: the home is often the beginning of the others.
-    """
-    places = {str(path): "<work>" for path in work}
-    places |= {
-        str(Path(sys.prefix)): "<python>",
-        str(Path(sys.base_prefix)): "<python>",
-        str(resources.root()): "<mps-verify>",
-        str(cache.directory()): "<cache>",
-        str(Path.cwd()): "<here>",
-        str(Path.home()): "<home>",
-        tempfile.gettempdir(): "<tmp>",
-    }
-    for path, name in list(places.items()):
-        places.setdefault(os.path.realpath(path), name)
-    for path in sorted(places, key=len, reverse=True):
-        if len(path) > 1 and path != "/usr":
-            yield path, places[path], re.compile(re.escape(path) + r"(?![A-Za-z0-9_])")
-    for text, name in _names():
-        if len(text) > 2 and text.lower() not in _ANYBODY:
-            yield text, name, re.compile(rf"(?<![A-Za-z0-9]){re.escape(text)}(?![A-Za-z0-9])", re.I)
-
-
-def _names() -> Iterator[tuple[str, str]]:
-    host = socket.gethostname()
-    for text in dict.fromkeys((host, host.partition(".")[0], os.environ.get("HOSTNAME", ""))):
-        yield text, "<host>"
-    variables = ("USER", "LOGNAME", "USERNAME", "SUDO_USER")
-    users = [os.environ.get(name, "") for name in variables]
-    with contextlib.suppress(OSError, KeyError):  # an id without a name, as in containers
-        users.append(getpass.getuser())
-    users.append(Path.home().name)
-    for text in dict.fromkeys(users):
-        yield text, "<user>"
-
-
-def _cleaned(text: str, hidden: list[tuple[str, str, re.Pattern[str]]]) -> str:
-    for _, name, pattern in hidden:
-        text = pattern.sub(name, text)
-    return text
 
 
 def _json(value: object) -> str:

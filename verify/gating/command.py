@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +18,7 @@ import click
 
 from verify import cache, claims, generate, options, render, resources, views
 from verify import spec as specs
+from verify.children import terminable
 from verify.files import refuse_overwriting, write_file
 from verify.gating import junit, policy, sarif, stages, store, summary
 from verify.gating.policy import STAGES, Policy
@@ -208,31 +207,9 @@ def _run(
 
     # `prove` first: it takes longest on a cold cache.
     left = sorted((name for name in on if name not in done), key=lambda name: name != "prove")
-    with ThreadPoolExecutor(jobs) as pool, _terminable(), children.ended_on_exception():
+    with ThreadPoolExecutor(jobs) as pool, terminable(), children.ended_on_exception():
         done.update(zip(left, pool.map(one, left), strict=True))
     return done
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM, with which CI services cancel a job, and SIGHUP end the stages as well."""
-
-    def terminate(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {
-        number: signal.signal(number, terminate)
-        for number in (signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN  # as under nohup
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _changed(chosen: Policy, spec: str, package: str) -> list[Check]:

@@ -13,8 +13,7 @@ import click
 from markupsafe import Markup
 
 from verify import options
-from verify.errors import VerifyError
-from verify.files import refuse_overwriting, write_file
+from verify.files import refuse_overwriting, save_file
 from verify.render import note, print_json, progress
 from verify.reporting.blocks import MOODS, Page, Section
 from verify.verdict import Verdict
@@ -80,7 +79,7 @@ def command(
     written = []
     for path, render in ((output, html), (markdown, as_markdown)):
         if path is not None:
-            _write(path, render(made))
+            save_file(path, render(made), parents=False)
             written.append(str(path))
     if json_output:
         print_json(
@@ -101,16 +100,6 @@ def command(
         note(f"not recorded: {gap.what}; {gap.command}")
     note(f"{made.verdict}: {', '.join(written) or 'nothing was written'}")
     return made.verdict
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file that others may read, all of it or nothing."""
-    try:
-        write_file(path, text, parents=False)
-    except OSError as error:
-        raise VerifyError(
-            f"{path}: {error.strerror or error}; name a file in a directory that can be written"
-        ) from None
 
 
 def html(page: Page) -> str:

@@ -11,8 +11,6 @@ import datetime
 import hashlib
 import json
 import os
-import platform
-import re
 import sys
 import tempfile
 import time
@@ -20,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from verify import resources
+from verify.anonymous import cleaned, hidden
 from verify.children import run_child
 from verify.errors import VerifyError
 from verify.reporting.records import MANIFEST
@@ -92,7 +90,7 @@ def _run(
     done = run_child(command, timeout=_LIMIT, environment={**os.environ, "NO_COLOR": "1"})
     if done.timed_out:
         raise VerifyError(f"{said}: no end after {_LIMIT:g} s; record it by hand")
-    text = anonymous(done.stdout)
+    text = cleaned(done.stdout, hidden(persons=False))
     if done.returncode not in {verdict.exit_code for verdict in Verdict}:
         raise VerifyError(f"{said} ended with exit code {done.returncode}; run it by hand")
     try:
@@ -109,28 +107,6 @@ def _run(
         "seconds": round(time.monotonic() - start, 1),
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
-
-
-def anonymous(text: str) -> str:
-    """A text without the names of this machine's directories, and of the machine.
-
-    Args:
-        text: JSON; the replacements hold no character that it would escape.
-    """
-    places = {
-        str(resources.root()): "mps-verify",
-        sys.prefix: "python",
-        str(Path.cwd()): ".",
-        str(Path.home()): "~",
-    }
-    # The longest first: one may lie in another.
-    for place in sorted(places, key=len, reverse=True):
-        if place != "/":
-            text = text.replace(json.dumps(place)[1:-1], places[place])
-    host = platform.node()
-    if host and host != "localhost":
-        text = re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", "host", text)
-    return text
 
 
 def environment() -> dict[str, object]:
