@@ -22,7 +22,8 @@ from verify import cache as caches
 from verify import cli, resources, spec
 from verify.engines import leanlib, sources
 from verify.engines.embedded import EmbeddedEngine
-from verify.prove import Result, as_json, prove
+from verify.prove import Result, prove, record
+from verify.records.base import as_json
 from verify.verdict import Verdict
 
 pytest_plugins = ["engine_fixtures", "prove_fixtures"]
@@ -38,7 +39,7 @@ SAFE_THEOREM = "theorem {{ s.theorem }} : Safe .default {{ s.name }} :=\n" + SAF
 
 def said(result: Result) -> str:
     """Everything that the user is told."""
-    return json.dumps(as_json(result), ensure_ascii=False)
+    return json.dumps(as_json(record(result)), ensure_ascii=False)
 
 
 def verdict_of(result: Result, strategy: str) -> Verdict:

@@ -15,7 +15,8 @@ import pytest
 from verify import files, native
 from verify import spec as specs
 from verify.errors import VerifyError
-from verify.stress import FakeDriver, FreeResult, Row, _show
+from verify.records.stress import FreeResult
+from verify.stress import FakeDriver, Row, _show
 
 LOCKS = """\
 check = true

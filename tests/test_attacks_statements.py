@@ -18,7 +18,8 @@ from verify import claims, project, resources, spec
 from verify.engines import sources
 from verify.engines.base import Audit
 from verify.engines.embedded import EmbeddedEngine
-from verify.prove import Result, as_json, prove
+from verify.prove import Result, prove, record
+from verify.records.base import as_json
 from verify.statements import WORDS, Statement, rooted, word
 from verify.verdict import Verdict
 
@@ -34,7 +35,7 @@ UNSAFE = STRATEGY.replace("encoder", "stream")
 
 def said(result: Result) -> str:
     """Everything that the user is told."""
-    return json.dumps(as_json(result), ensure_ascii=False)
+    return json.dumps(as_json(record(result)), ensure_ascii=False)
 
 
 def refused(result: Result, reason: str) -> None:

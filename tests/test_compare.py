@@ -9,9 +9,9 @@ from conftest import type_of_run
 
 from verify.compare import compare
 from verify.native import Outcome
-from verify.stress import FreeResult, Row
+from verify.records.stress import FreeResult, VulkanRow, VulkanRun
+from verify.stress import Row
 from verify.verdict import Verdict
-from verify.vulkan import VulkanRow, VulkanRun
 
 
 def _row(faults: list[str], races: int | None = 0) -> Row:

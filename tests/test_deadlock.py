@@ -234,7 +234,7 @@ def test_stress_says_what_it_does_not_look_for(capsys: pytest.CaptureFixture[str
     printed = capsys.readouterr().out
     assert printed.count("not looked for") == 2
     assert "several: the guard takes the locks of a call all or none" in printed
-    assert [stress._row_json(row)["looks_for_lock_order"] for row in rows] == [True, False]
+    assert [stress._record(row).looks_for_lock_order for row in rows] == [True, False]
 
 
 # --- The search of circles, against one of states ------------------------------------------------

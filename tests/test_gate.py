@@ -27,6 +27,20 @@ from conftest import STRATEGY
 from verify import cache, cli, resources
 from verify.gating import command, policy, stages, store
 from verify.gating.stages import Stage, Subject
+from verify.records.base import Record, as_json
+from verify.records.explore import Exploration, Explored
+from verify.records.generate import Generated
+from verify.records.mutate import Judgement, Mutant, Mutation, Side
+from verify.records.prove import Claim, Proofs, ProvedStrategy
+from verify.records.stress import (
+    Campaign,
+    Control,
+    FreeResult,
+    Recorded,
+    Schedules,
+    Stress,
+    Stressed,
+)
 from verify.verdict import Verdict
 
 Output = dict[str, Any]
@@ -36,101 +50,73 @@ Change = Callable[[Output], object]
 def honest(name: str, subject: Subject) -> Output:
     """What a stage prints when all is well."""
     spec = str(subject.snapshot or resources.shipped_spec())
-    names = [strategy.name for strategy in subject.spec.strategies]
-    outputs: dict[str, Output] = {
-        "generate": {
-            "verdict": "PASSED",
-            "files": subject.modules,
-            "written": False,
-            "changes": [],
-        },
-        "prove": {
-            "verdict": "PROVED",
-            "engine": f"{subject.policy.engine}: Lean 4.35.0 (/somewhere)",
-            "spec": spec,
-            "constants": 5000,
-            "strategies": [
-                {
-                    "strategy": strategy,
-                    "safe": True,
-                    "parallel": True,
-                    "verdict": "PROVED",
-                    "counterexample": None,
-                    "claims": [
-                        {
-                            "claim": claim.english,
-                            "statement": claim.statement,
-                            "verdict": "PROVED",
-                            "theorem": claim.theorem,
-                            "axioms": ["propext"],
-                            "reason": None,
-                        }
-                        for claim in subject.claims[strategy]
-                    ],
-                }
-                for strategy in names
-            ],
-            "extensions": [],
-            "restated": [],
-            "errors": [],
-        },
-        "explore": {
-            "verdict": "HOLDS WITHIN BOUNDS",
-            "threads": subject.policy.threads,
-            "encoders": subject.policy.encoders,
-            "rows": [
-                {
-                    "strategy": strategy,
-                    "environment": "default",
-                    "faults": [],
-                    "states": 99,
-                    "complete": True,
-                    "verdict": "HOLDS WITHIN BOUNDS",
-                    "reason": "as claimed",
-                }
-                for strategy in names
-            ],
-        },
-        "stress": {
-            "verdict": "AGREES",
-            "driver": "fake",
-            "seed": subject.policy.seed,
-            "threads": subject.policy.clients,
-            "exit_code": 0,
-            "strategies": [
-                {
-                    "strategy": strategy,
-                    "claim": "safe",
-                    "agrees": True,
-                    "reasons": [],
-                    "schedules": {"schedules": 9},
-                    "campaign": {"runs": 9},
-                    "free": {"operations": 9},
-                    "control": {"schedules": 9},
-                }
-                for strategy in names
-            ],
-        },
-        "mutate": {
-            "verdict": "PASSED",
-            "exit_code": 0,
-            "spec": spec,
-            "quick": True,
-            "mutants": 2,
-            "sides": {"lean": {"state": "asked", "reason": None}},
-            "rows": [
-                {
-                    "group": "mine",
-                    "finding": None,
-                    "equivalent": equivalent,
-                    "sides": {"lean": {"killed": not equivalent}},
-                }
+    strategies = subject.spec.strategies
+    arm = FreeResult(operations=9)
+    policy_ = subject.policy
+    good = Verdict.PASSED
+    outputs: dict[str, Record] = {
+        "generate": Generated(good, subject.modules, False, ()),
+        "prove": Proofs(
+            Verdict.PROVED,
+            f"{policy_.engine}: Lean 4.35.0 (/somewhere)",
+            spec,
+            5000,
+            tuple(_proved(strategy.name, subject) for strategy in strategies),
+            (),
+            (),
+            (),
+            (),
+        ),
+        "explore": Exploration(
+            Verdict.HOLDS,
+            policy_.threads,
+            policy_.encoders,
+            4,
+            tuple(
+                Explored(
+                    strategy.name, "default", (), {}, True, False, {}, 99, 99, True, False,
+                    Verdict.HOLDS, "as claimed",
+                )
+                for strategy in strategies
+            ),
+        ),
+        "stress": Stress(
+            "fake", policy_.seed, policy_.clients, 20.0, Verdict.AGREES, 0,
+            tuple(
+                Stressed(
+                    strategy.name, "safe", True, (), (), Schedules(9), True, 9, 9,
+                    Campaign(9, 9, (), None), Recorded(9, 9, 9, {}, ""), arm, None, arm,
+                    Control(9, arm), (), 1.0,
+                )
+                for strategy in strategies
+            ),
+        ),
+        "mutate": Mutation(
+            good, 0, spec, True, 0, 1.0, {"lean": Side("asked")}, 2, 1, {"lean": 1}, 1, 1.0, (), (),
+            tuple(
+                Mutant(
+                    "one", "scheme", "mine", "another lock", equivalent,
+                    {"lean": Judgement(not equivalent)}, good, None, None,
+                )
                 for equivalent in (False, True)
-            ],
-            "findings": [],
-        },
-    }
-    return outputs[name]
+            ),
+            (),
+        ),
+    }  # fmt: skip
+    output = as_json(outputs[name])
+    assert isinstance(output, dict)
+    return output
+
+
+def _proved(strategy: str, subject: Subject) -> ProvedStrategy:
+    claims = tuple(
+        Claim(c.english, c.module, c.statement, Verdict.PROVED, c.theorem, ("propext",), None)
+        for c in subject.claims[strategy]
+    )
+    return ProvedStrategy(
+        strategy, True, True, Verdict.PROVED, "t", (), None, 0.1, None, None, None, None, None,
+        {"default": ()}, claims, None,
+    )  # fmt: skip
 
 
 class Fakes:
@@ -286,21 +272,21 @@ ROW, CLAIM = ("strategies", 0), ("strategies", 0, "claims", 0)
         ("prove", _set("engine", to=None), "engine is 'None'"),
         ("prove", _set("constants", to=0), "constants is 0"),
         ("prove", _set("constants", to=True), "constants is 'True'"),
-        ("prove", _set(*CLAIM, "verdict", to="REFUTED"), "its claims say REFUTED"),
+        ("prove", _set(*CLAIM, "verdict", to="REFUTED"), "its parts say REFUTED"),
         ("prove", _set(*CLAIM, "verdict", to="proved"), "verdict is 'proved'"),
-        ("prove", _set(*CLAIM, "theorem", to=None), "theorem is 'None'"),
+        ("prove", _set(*CLAIM, "theorem", to=None), "names no theorem"),
         ("prove", _set(*CLAIM, "axioms", to=["propext", "sorryAx"]), "does not allow sorryAx"),
-        ("prove", _set("errors", to=["the audit found a hole"]), "its claims say ERROR"),
+        ("prove", _set("errors", to=["the audit found a hole"]), "its parts say ERROR"),
         ("prove", lambda output: output.pop("restated"), "restated is missing"),
-        ("explore", _set("verdict", to="PROVED"), "its rows say HOLDS"),
-        ("explore", _set("rows", 0, "verdict", to="PROVED"), "its rows say PROVED"),
+        ("explore", _set("verdict", to="PROVED"), "not its word"),
+        ("explore", _set("rows", 0, "verdict", to="PROVED"), "not its word"),
         ("explore", _all_proved, "not its word"),
-        ("stress", _set("verdict", to="PROVED"), "its strategies say AGREES"),
-        ("mutate", _set("verdict", to="PROVED"), "its mutants say PASSED"),
+        ("stress", _set("verdict", to="PROVED"), "not its word"),
+        ("mutate", _set("verdict", to="PROVED"), "not its word"),
         ("explore", _set("rows", to=[]), "0 strategies, the spec 1"),
         ("explore", _set("rows", 0, "states", to=0), "nothing was tried"),
         ("explore", _set("rows", 0, "complete", to=False), "in a part of the states"),
-        ("explore", _set("rows", 0, "verdict", to="UNDETERMINED"), "its rows say UNDETERMINED"),
+        ("explore", _set("rows", 0, "verdict", to="UNDETERMINED"), "its parts say UNDETERMINED"),
         ("explore", _set("rows", 0, "environment", to="confined"), "environment 'confined'"),
         ("explore", _set("threads", to=1), "threads: 1, not 2"),
         ("stress", _set("strategies", to=[]), "0 strategies, the spec 1"),
@@ -309,14 +295,14 @@ ROW, CLAIM = ("strategies", 0), ("strategies", 0, "claims", 0)
         ("stress", _set(*ROW, "free", "operations", to=0), "nothing was tried"),
         ("stress", _set(*ROW, "control", "schedules", to=0), "nothing was tried"),
         ("stress", _set(*ROW, "reasons", to=["faults: nullDeref"]), "agrees, and does not"),
-        ("stress", _set(*ROW, "agrees", to=None), "the exit code"),
+        ("stress", _set(*ROW, "agrees", to=None), "exit code"),
         ("stress", _set("seed", to=7), "seed 7, not 1"),
         ("mutate", _set("mutants", to=0), "nothing was tried"),
-        ("mutate", _set("rows", to=[]), "mutants: 0, not 2"),
+        ("mutate", _set("rows", to=[]), "mutants: 2, its parts say 0"),
         ("mutate", _set("rows", 0, "equivalent", to=True), "it killed no mutant"),
-        ("mutate", _set("rows", 0, "sides", "lean", "killed", to=False), "its mutants say REFUTED"),
-        ("mutate", _set("sides", "lean", "state", to="missing"), "its mutants say UNDETERMINED"),
-        ("mutate", _set("findings", to=["the sides differ"]), "its mutants say REFUTED"),
+        ("mutate", _set("rows", 0, "sides", "lean", "killed", to=False), "its parts say REFUTED"),
+        ("mutate", _set("sides", "lean", "state", to="missing"), "its parts say UNDETERMINED"),
+        ("mutate", _set("findings", to=["the sides differ"]), "its parts say REFUTED"),
         ("mutate", _set("quick", to=False), "quick: False"),
     ],
 )
@@ -388,11 +374,21 @@ STEPS = [
 ]
 
 
+RUN = {
+    "events": [
+        {"t": t, "e": 0, "kind": kind, "event": event, "b": None, "pc": "entered"}
+        for t, kind in ((0, "create"), (1, "complete"))
+        for event in ("dispatch", "acquire")
+    ],
+    "fault": {"fault": "writeAfterFree", "t": 0, "e": 0, "kind": "create", "event": "init"},
+}
+
+
 def refute(output: Output) -> None:
     """The first claim is false; the output is consistent with exit code 1."""
     row = output["strategies"][0]
     output["verdict"] = row["verdict"] = row["claims"][0]["verdict"] = "REFUTED"
-    row.update(safe=False, counterexample=STEPS)
+    row.update(safe=False, counterexample=STEPS, run=RUN, faults={"default": ["writeAfterFree"]})
     row["claims"][0]["reason"] = "its negation is proved <&\x01>"
 
 

@@ -26,7 +26,8 @@ import pytest
 
 from verify import resources, spec
 from verify.engines.embedded import EmbeddedEngine
-from verify.prove import as_json, prove
+from verify.prove import prove, record
+from verify.records.base import as_json
 from verify.spec import LockScheme
 from verify.verdict import Verdict
 
@@ -84,7 +85,7 @@ def exact_faults(searcher: Path, scheme: LockScheme, flags: int) -> frozenset[st
 
 
 def test_the_proved_matrix_is_that_of_the_search(engine: EmbeddedEngine, searcher: Path) -> None:
-    result = as_json(prove(None, engine))
+    result = as_json(record(prove(None, engine)))
     rows = [*result["strategies"], *result["extensions"]]
     assert [row["strategy"] for row in rows] == [s.name for s in SHIPPED.strategies]
     assert len(result["strategies"]) == 7

@@ -20,6 +20,7 @@ from planted import Bug, Builder
 from verify import campaign, controls, native, spec, stress
 from verify.lockstep import Lockstep
 from verify.native import Outcome
+from verify.records.stress import FreeResult
 from verify.spec import LockScheme
 from verify.verdict import Verdict
 
@@ -438,9 +439,9 @@ real_free = stress.FakeDriver._free
 def _failing_control(patch: pytest.MonkeyPatch) -> None:
     real = stress.free_run
 
-    def hangs(*given: Any, **more: Any) -> stress.FreeResult:
+    def hangs(*given: Any, **more: Any) -> FreeResult:
         if more.get("first_race"):
-            return stress.FreeResult(races=3, trouble="hung: no end after 60 s")
+            return FreeResult(races=3, trouble="hung: no end after 60 s")
         return real(*given, **more)
 
     patch.setattr(stress, "free_run", hangs)
@@ -480,7 +481,7 @@ SEAMS: dict[str, tuple[Callable[[pytest.MonkeyPatch], object], str]] = {
             stress.FakeDriver, "_free",
             lambda self, *given, guarded=True: real_free(self, *given)
             if guarded
-            else stress.FreeResult(),
+            else FreeResult(),
         ),
         "shows no fault in free runs",
     ),

@@ -15,18 +15,24 @@ from typing import Any
 import pytest
 from conftest import type_of_run
 
-from verify import cli, compare, explore_cli, prove, stress, vulkan
+from verify import cli, explore_cli, prove, stress
 from verify import spec as specs
 from verify.anonymous import cleaned, hidden
 from verify.bench import experiments
 from verify.bench.sim import SimDevice
 from verify.claims import Claim, hand_written
 from verify.errors import VerifyError
+from verify.records.base import as_json
+from verify.records.compare import Compared, Comparison
+from verify.records.explore import Exploration
+from verify.records.stress import FreeResult, Stress, Vulkan, VulkanRow, VulkanRun
 from verify.reporting import benches, command, page, plots, records
 from verify.reporting.blocks import MOODS, Figures, Page
 from verify.reporting.recording import record
+from verify.semantics import FaultAt
 from verify.statements import Statement, word
 from verify.verdict import Verdict
+from verify.views import Counterexample
 
 SPEC = specs.load(None)
 FAULTS = {
@@ -36,6 +42,9 @@ Data = dict[str, Any]
 
 
 # --- Results, serialised by the commands themselves -----------------------------------------------
+
+
+RUN = Counterexample(FaultAt("nullDeref", 0, 0, "encode", "deref"), ())
 
 
 def proofs() -> Data:
@@ -57,7 +66,7 @@ def proofs() -> Data:
             prove.Row(
                 strategy, judged, not faults, name != "globalMutex",
                 strategy.claims.theorem or "", {"default": faults, "confined": ()},
-                (" 1. thread 0: one step",) if faults else (), 0.1,
+                (" 1. thread 0: one step",) if faults else (), 0.1, run=RUN if faults else None,
             )
         )  # fmt: skip
     restated = prove.Judged(
@@ -65,7 +74,7 @@ def proofs() -> Data:
         Verdict.PROVED, "MPSVerify.optimal",
     )  # fmt: skip
     result = prove.Result(SPEC, "embedded: Lean 4 (/a/b)", tuple(rows), (restated,), (), 5)
-    return prove.as_json(result)
+    return dict(as_json(prove.record(result)))
 
 
 def exploration() -> Data:
@@ -77,7 +86,7 @@ def exploration() -> Data:
         for name, faults in FAULTS.items()
     ]  # fmt: skip
     how = explore_cli._Options(2, 2, 4, "python", None, False, None, True)  # type: ignore[arg-type]
-    return explore_cli._json(rows, how)
+    return dict(as_json(explore_cli._record(rows, how)))
 
 
 def stressed() -> Data:
@@ -86,29 +95,24 @@ def stressed() -> Data:
         row = stress.Row(name, "safe" if not faults else "unsafe: nullDeref")
         row.found, row.agrees = ", ".join(faults) or "no fault", True
         row.scheduled.schedules, row.free.operations = 4321, 42_123
-        row.races = stress.FreeResult(operations=42_000, races=9 * bool(faults))
-        row.control_schedules = 17
-        rows.append(stress._row_json(row))
-    return {"driver": "fake", "seed": 1, "threads": 4, "budget": 20.0, "exit_code": 0,
-            "strategies": rows}  # fmt: skip
+        row.races = FreeResult(operations=42_000, races=9 * bool(faults))
+        row.control_schedules, row.campaign.runs = 17, 86
+        rows.append(stress._record(row))
+    return dict(as_json(Stress("fake", 1, 4, 20.0, Verdict.AGREES, 0, tuple(rows))))
 
 
 def vulkans() -> Data:
     rows = []
     for name, faults in FAULTS.items():
-        row = vulkan.VulkanRow(name, not faults, agrees=True)
-        row.own_pools = vulkan.VulkanRun(1, 2000, 3 * bool(faults), 0, 0, "llvmpipe")
-        rows.append(row.__dict__ | {k: row.__dict__[k].__dict__ for k in ARMS})
-    return {"driver": "vulkan", "seed": 1, "threads": 4, "budget": 20.0, "exit_code": 0,
-            "strategies": rows}  # fmt: skip
-
-
-ARMS = ("own_pools", "one_pool", "control")
+        row = VulkanRow(name, not faults, agrees=True)
+        row.own_pools = VulkanRun(1, 2000, 3 * bool(faults), 0, 0, "llvmpipe")
+        rows.append(row)
+    return dict(as_json(Vulkan("vulkan", 1, 4, 20.0, Verdict.AGREES, 0, tuple(rows))))
 
 
 def compared() -> Data:
-    rows = [compare.Line(n, f, f, 9 * bool(f), "nothing", ()).__dict__ for n, f in FAULTS.items()]
-    return {"exit_code": 0, "no_vulkan": "", "strategies": rows}
+    rows = [Compared(n, f, f, 9 * bool(f), "nothing", ()) for n, f in FAULTS.items()]
+    return dict(as_json(Comparison(Verdict.AGREES, 0, "", tuple(rows))))
 
 
 def bench(name: str) -> Data:
@@ -288,7 +292,7 @@ def test_missing_part_is_shown_as_missing(results: Path, name: str, what: str, s
 
 def test_a_comparison_without_vulkan_is_undetermined(results: Path) -> None:
     def without(data: Data) -> None:
-        data |= {"no_vulkan": "no library", "exit_code": 2}
+        data |= {"no_vulkan": "no library", "verdict": "UNDETERMINED", "exit_code": 2}
         for row in data["strategies"]:
             row["vulkan"] = None
 
@@ -343,7 +347,7 @@ def test_results_from_before_the_words_are_read_as_their_own(results: Path) -> N
     report = made(results)
     assert report.alerts == []
     assert Text(command.html(report)).seen.count("HOLDS WITHIN BOUNDS") == 1
-    (found,) = records.load([results]).of(records.Exploration)
+    (found,) = records.load([results]).of(Exploration)
     assert {found.verdict, *(row.verdict for row in found.rows)} == {Verdict.HOLDS}
     change(results, "prove", of("verdict", "AGREES"))
     with pytest.raises(VerifyError, match="it states AGREES, which is not its word"):
@@ -366,12 +370,12 @@ def refute(data: Data) -> None:
 
 def disagree(data: Data) -> None:
     data["strategies"][2] |= {"agrees": False, "reasons": ["deadlock: planted"]}
-    data["exit_code"] = 1
+    data |= {"verdict": "REFUTED", "exit_code": 1}
 
 
 def contradict(data: Data) -> None:
     data["strategies"][2]["notes"] = ["CONFLICT: planted"]
-    data["exit_code"] = 1
+    data |= {"verdict": "REFUTED", "exit_code": 1}
 
 
 def fail_check(data: Data) -> None:
@@ -480,9 +484,9 @@ def test_command_that_could_not_run_is_undetermined(results: Path) -> None:
     ("name", "edit", "said"),
     [
         ("prove", of("verdict", "REFUTED"), "it states the verdict REFUTED, its parts say PROVED"),
-        ("prove", of("verdict", "FINE"), "verdict: 'FINE' is not a valid Verdict"),
+        ("prove", of("verdict", "FINE"), "verdict is 'FINE'"),
         ("prove", of("constants", 0), "the kernel replayed no constant"),
-        ("prove", lambda d: d.pop("engine"), "engine: Field required"),
+        ("prove", lambda d: d.pop("engine"), "engine is missing"),
         ("prove", lambda d: d["strategies"][0].update(safe=True), "safe is True, with 2 faults"),
         ("prove", lambda d: d["strategies"][0].update(safe="yes"), "strategies.0.safe"),
         (
@@ -499,7 +503,7 @@ def test_command_that_could_not_run_is_undetermined(results: Path) -> None:
         ("stress-vulkan", of("exit_code", 2), "it states exit code 2, its parts say 0"),
         ("compare", of("exit_code", 1), "it states exit code 1, its parts say 0"),
         ("explore", lambda d: d["rows"][0].update(states=0), "not one state was seen"),
-        ("explore", lambda d: d["rows"][0].update(faults=["crash"]), "no fault is called 'crash'"),
+        ("explore", lambda d: d["rows"][0].update(faults=["crash"]), "rows.0.faults.0 is 'crash'"),
         ("explore", lambda d: d["rows"][0].update(states=-1), "rows.0.states"),
         ("stress", of("exit_code", 1), "it states exit code 1, its parts say 0"),
         ("stress", lambda d: d["strategies"][0].update(reasons=["x"]), "agrees, and does not: x"),

@@ -25,9 +25,10 @@ from verify.engines.embedded import parse_messages
 from verify.errors import VerifyError
 from verify.explore import explore
 from verify.gating import policy
-from verify.lockstep import FORMAT, load_counterexample
+from verify.lockstep import load_counterexample
 from verify.project import complaint
 from verify.question import Question
+from verify.records.stress import FORMAT
 
 SHIPPED = spec.load()
 DEFAULT = SHIPPED.environments["default"]

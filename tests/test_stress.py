@@ -22,7 +22,6 @@ from verify import trace as traces
 from verify.campaign import campaign, programs
 from verify.errors import EngineMissing, VerifyError
 from verify.lockstep import (
-    Counterexample,
     DivergenceError,
     Lockstep,
     load_counterexample,
@@ -30,6 +29,7 @@ from verify.lockstep import (
     save,
 )
 from verify.question import Question
+from verify.records.stress import Counterexample, FreeResult, VulkanRun
 from verify.semantics import Bounds, Model
 from verify.verdict import Verdict
 
@@ -116,7 +116,7 @@ def test_a_claimed_fault_that_cannot_happen_is_undetermined(
 def test_without_a_control_nothing_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     real = stress.free_run
 
-    def without_faults(*arguments: object, **named: object) -> stress.FreeResult:
+    def without_faults(*arguments: object, **named: object) -> FreeResult:
         return replace(real(*arguments, **named), faults={})  # type: ignore[arg-type]
 
     monkeypatch.setattr(stress, "free_run", without_faults)
@@ -383,7 +383,7 @@ def test_metal_is_undetermined_without_macos(verify: type_of_run) -> None:
 def test_the_validation_layer_agrees_on_a_real_api(verify: type_of_run) -> None:
     try:
         native.build(native.VULKAN, SPEC)
-        vulkan.run_once(native.build(native.VULKAN, SPEC), vulkan.VulkanRun(), {"seconds": 0})
+        vulkan.run_once(native.build(native.VULKAN, SPEC), VulkanRun(), {"seconds": 0})
     except EngineMissing as missing:
         pytest.skip(str(missing))
     names = ("globalMutex", "perEncoder", "rwLock")

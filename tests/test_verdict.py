@@ -64,6 +64,6 @@ def test_proved_is_for_theorems() -> None:
         "explain.py",  # looks at what prove says
         "crosscheck.py",  # looks at what replay says
         "gating/stages.py",  # reads prove, and what the policy requires of it
-        "reporting/records.py",  # reads recorded proofs
+        "records/prove.py",  # what prove says
         "reporting/page.py",
     }

@@ -42,7 +42,7 @@ def taken_from(program: str, remedy: str) -> Iterator[None]:
 
 
 def loads(text: str | bytes) -> Any:
-    """A JSON value, without NaN and infinities.
+    """A JSON value, without NaN and infinities, and with every key once.
 
     Raises:
         ValueError: It is none.
@@ -50,9 +50,17 @@ def loads(text: str | bytes) -> Any:
     if not text.strip():
         raise ValueError("nothing at all")
     try:
-        return json.loads(text, parse_constant=no_number)
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=no_number)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        raise ValueError(f"{twice[:40]} is there twice")
+    return result
 
 
 def get(data: Mapping[str, Any], key: str, kind: type[_T]) -> _T:

@@ -13,8 +13,9 @@ from pathlib import Path
 from verify import cache, native
 from verify.english import state_lines
 from verify.errors import EngineMissing
-from verify.lockstep import Counterexample, DivergenceError, Lockstep, Memo, shrink
+from verify.lockstep import DivergenceError, Lockstep, Memo, shrink
 from verify.native import Outcome, Session, StepResult
+from verify.records.stress import Counterexample
 from verify.semantics import Bounds, Event, Model
 from verify.spec import KINDS, Environment, LockScheme, Spec, Strategy
 

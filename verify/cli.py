@@ -66,6 +66,7 @@ COMMANDS = {
     "report": _Entry(
         "verify.reporting.command:command", "Make one page of everything that was recorded."
     ),
+    "schema": _Entry("verify.records.command:command", "Print the JSON schema of a result."),
     "doctor": _Entry("verify.doctor:command", "Say what is installed, and how to get the rest."),
 }
 

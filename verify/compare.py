@@ -8,7 +8,6 @@ watches a real GPU API.  They need not say the same: each difference is explaine
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -17,43 +16,18 @@ from verify import options
 from verify import spec as specs
 from verify.errors import EngineMissing
 from verify.prove import Result, choose_engine, prove
+from verify.records.compare import Compared, Comparison
+from verify.records.stress import VulkanRow
 from verify.render import print_json, printable, progress, table
 from verify.spec import FAULTS
 from verify.stress import FakeDriver, Row
 from verify.verdict import Verdict, combine
-from verify.vulkan import VulkanDriver, VulkanRow
+from verify.vulkan import VulkanDriver
 
 
-@dataclass(frozen=True)
-class Line:
-    """What each oracle says about one strategy; None where it could not be asked.
-
-    Attributes:
-        strategy: Its name.
-        lean: The exact set of reachable faults, as proved, empty for a safe one.
-        scheduled: The faults that schedules and free runs of the native guard showed.
-        races: Data races that ThreadSanitizer reported.
-        vulkan: What the validation layer reported.
-        notes: Each difference between them, explained; the word CONFLICT begins one that is not.
-    """
-
-    strategy: str
-    lean: tuple[str, ...] | None
-    scheduled: tuple[str, ...]
-    races: int | None
-    vulkan: str | None
-    notes: tuple[str, ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """REFUTED if two oracles contradict each other, UNDETERMINED if one was not asked."""
-        if any(note.startswith("CONFLICT") for note in self.notes):
-            return Verdict.REFUTED
-        missing = self.lean is None or self.races is None or self.vulkan is None
-        return Verdict.UNDETERMINED if missing else Verdict.AGREES
-
-
-def compare(name: str, lean: tuple[str, ...] | None, stress: Row, vulkan: VulkanRow | None) -> Line:
+def compare(
+    name: str, lean: tuple[str, ...] | None, stress: Row, vulkan: VulkanRow | None
+) -> Compared:
     """Put the oracles' words about one strategy together and explain how they differ.
 
     Args:
@@ -88,7 +62,7 @@ def compare(name: str, lean: tuple[str, ...] | None, stress: Row, vulkan: Vulkan
     if scheduled and vulkan is not None and not flagged:
         notes.append("the validation layer met no overlap in its time")
     words = None if vulkan is None else str(vulkan.own_pools)
-    return Line(name, lean, scheduled, races, words, tuple(notes))
+    return Compared(name, lean, scheduled, races, words, tuple(notes))
 
 
 def _proved(result: Result) -> Mapping[str, tuple[str, ...] | None]:
@@ -132,13 +106,7 @@ def command(spec: Path | None, seconds: float, json_output: bool, quiet: bool) -
         lines.append(compare(strategy.name, proved.get(strategy.name), row, found))
     verdict = combine(line.verdict for line in lines)
     if json_output:
-        rows = [asdict(line) for line in lines]
-        print_json(
-            {
-                "verdict": verdict.value, "exit_code": verdict.exit_code,
-                "no_vulkan": no_vulkan, "strategies": rows,
-            }
-        )  # fmt: skip
+        print_json(Comparison(verdict, verdict.exit_code, no_vulkan, tuple(lines)))
         return verdict
     table(
         ["strategy", "proved (exact)", "schedules and free runs", "races", "Vulkan", "differences"],

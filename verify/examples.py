@@ -49,6 +49,7 @@ EXAMPLES: Final = {
         ("verify mutate --strategy perEncoder --sides lean,explorer", "without a compiler"),
     ),
     "replay": (("verify replay runs/noSync-default-nullDeref.ndjson", "one run, judged by Lean"),),
+    "schema": (("verify schema prove", "what a script finds in verify prove --json"),),
     "report": (("verify report --record results", "run what can run here, then make the page"),),
 }
 

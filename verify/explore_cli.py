@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from verify.errors import VerifyError
 from verify.explore import Exploration, explore
 from verify.files import refuse_overwriting, save_file
 from verify.question import Limits, Question
+from verify.records import explore as records
+from verify.records.base import Event
 from verify.semantics import Bounds
 from verify.spec import FAULTS, Environment, Spec, Strategy, load
 from verify.trace import Trace, dump
@@ -217,7 +219,7 @@ def command(
     if json_output:
         from verify.render import print_json
 
-        print_json(_json(rows, how))
+        print_json(_record(rows, how))
     else:
         _print(rows, how, steps)
     return _verdict(rows)
@@ -373,7 +375,7 @@ def _judged(row: Row, alone: bool) -> Row:
     return replace(row, verdict=verdict, reason=reason)
 
 
-def _verdict(rows: list[Row]) -> Verdict:
+def _verdict(rows: Sequence[Row]) -> Verdict:
     """The verdict on all rows that have one; without a claim nothing can hold, only pass."""
     return combine([row.verdict for row in rows if row.verdict] or [Verdict.PASSED])
 
@@ -435,14 +437,14 @@ def _deadlock_text(found: Finding, policy: str) -> str:
     return circles if found.free else f"{circles}, but its locks are in no order: more threads may"
 
 
-def _deadlock_json(row: Row, found: Finding) -> dict[str, Any]:
+def _deadlock(row: Row, found: Finding) -> records.Deadlock:
     of = row.strategy.scheme, row.environment
-    return {
-        "deadlock": None if found.free is None else not found.free,
-        "threads": found.threads,
-        "run": None if found.run is None else list(found.run.steps(*of)),
-        "circle": None if found.run is None else list(found.run.circle(*of)),
-    }
+    return records.Deadlock(
+        None if found.free is None else not found.free,
+        found.threads,
+        None if found.run is None else tuple(found.run.steps(*of)),
+        None if found.run is None else tuple(found.run.circle(*of)),
+    )
 
 
 def _faults_text(row: Row) -> str:
@@ -455,36 +457,32 @@ def _faults_text(row: Row) -> str:
     return least + (", ".join(texts) or ("none so far" if row.bound_hit else "none"))
 
 
-def _json(rows: list[Row], how: _Options) -> dict[str, Any]:
-    return {
-        "verdict": _verdict(rows).value,
-        "threads": how.threads,
-        "encoders": how.encoders,
-        "blocks": how.blocks,
-        "rows": [
-            {
-                "strategy": row.strategy.name,
-                "environment": row.environment.name,
-                "faults": _faults(row),
-                "counterexamples": {
-                    fault: [event.json() for event in trace.events]
-                    for fault, trace in _counterexamples(row).items()
-                },
-                "parallel": None if row.result is None else row.result.parallel is not None,
-                "deadlock": row.deadlock,
-                "deadlocks": {
-                    policy: _deadlock_json(row, found) for policy, found in row.deadlocks.items()
-                },
-                "states": row.states,
-                "edges": row.edges,
-                "complete": row.complete,
-                "exhausted": row.exhausted,
-                "verdict": None if row.verdict is None else row.verdict.value,
-                "reason": row.reason,
-            }
-            for row in rows
-        ],
-    }
+def _record(rows: Sequence[Row], how: _Options) -> records.Exploration:
+    """The result as `--json` prints it."""
+    explored = [
+        records.Explored(
+            strategy=row.strategy.name,
+            environment=row.environment.name,
+            faults=tuple(_faults(row)),
+            counterexamples={
+                fault: tuple(Event(*event) for event in trace.events)
+                for fault, trace in _counterexamples(row).items()
+            },
+            parallel=None if row.result is None else row.result.parallel is not None,
+            deadlock=row.deadlock,
+            deadlocks={policy: _deadlock(row, found) for policy, found in row.deadlocks.items()},
+            states=row.states,
+            edges=row.edges,
+            complete=row.complete,
+            exhausted=row.exhausted,
+            verdict=row.verdict,
+            reason=row.reason,
+        )
+        for row in rows
+    ]
+    return records.Exploration(
+        _verdict(rows), how.threads, how.encoders, how.blocks, tuple(explored)
+    )
 
 
 def _write(directory: Path, rows: list[Row]) -> None:

@@ -24,6 +24,7 @@ from verify import claims, options, resources, views
 from verify import spec as specs
 from verify.errors import VerifyError
 from verify.files import write_file
+from verify.records.generate import Change, Generated
 from verify.render import print_json, progress
 from verify.spec import KINDS, LockScheme, Request, Spec
 from verify.verdict import Verdict
@@ -342,16 +343,8 @@ def command(
         write(wanted, out)
     verdict = Verdict.REFUTED if check and drifts else Verdict.PASSED
     if json_output:
-        rows = [
-            {"file": drift.path.as_posix(), "status": drift.status, "diff": drift.diff}
-            for drift in drifts
-        ]
-        print_json(
-            {
-                "verdict": verdict.value, "files": len(wanted), "written": not check,
-                "changes": rows,
-            }
-        )  # fmt: skip
+        changes = [Change(drift.path.as_posix(), drift.status, drift.diff) for drift in drifts]
+        print_json(Generated(verdict, len(wanted), not check, tuple(changes)))
     elif check:
         for drift in drifts:
             click.echo(drift.diff, nl=False)

@@ -9,21 +9,22 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from verify import answers, native, trace
 from verify.english import event_text, letter, state_lines
 from verify.errors import VerifyError
 from verify.files import read_start, save_file
 from verify.native import Session, StepResult
+from verify.records.base import as_json, read
+from verify.records.stress import FORMAT, Counterexample
 from verify.rules import CRASHING, FAULT_RULES
 from verify.semantics import Bounds, Event, FaultAt, Model, State
 from verify.spec import Spec
 from verify.verdict import Verdict, agreement
 
-FORMAT = "mps-verify counterexample 1"
 RUN = "run"
 """What a trace without a fault shows: that it can be followed."""
 
@@ -160,30 +161,6 @@ class Lockstep:
         raise DivergenceError(what, self.state, self.session.state())
 
 
-@dataclass(frozen=True)
-class Counterexample:
-    """A schedule and what it shows; saved as JSON, and run again by `--replay`.
-
-    Attributes:
-        strategy, environment: Names in the spec.
-        bounds: Of the instance.
-        schedule: As in `native/sched/schedule.hpp`.
-        shows: A fault, "deadlock", "divergence", "failure", or `RUN`.
-        detail: In words.
-    """
-
-    strategy: str
-    environment: str
-    bounds: Bounds
-    schedule: str
-    shows: str
-    detail: str = ""
-
-    def json(self) -> dict[str, Any]:
-        """As an object."""
-        return {"format": FORMAT, **asdict(self)}
-
-
 def save(example: Counterexample, directory: Path) -> Path:
     """Save a counterexample under a name that says what it is; an old one is replaced.
 
@@ -191,7 +168,7 @@ def save(example: Counterexample, directory: Path) -> Path:
         VerifyError: The file cannot be written.
     """
     path = directory / f"{example.strategy}-{example.environment}-{example.shows}.json"
-    save_file(path, json.dumps(example.json(), indent=2) + "\n")
+    save_file(path, json.dumps(as_json(example), indent=2) + "\n")
     return path
 
 
@@ -215,27 +192,10 @@ def load_counterexample(path: Path) -> Counterexample:
         raise VerifyError(f"{path}: not JSON; name a file that verify stress saved") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise VerifyError(f"{path}: not a counterexample of this version; expected {FORMAT!r}")
-    words = ("strategy", "environment", "schedule", "shows", "detail")
-    bad = next((word for word in words if not isinstance(data.get(word), str)), None)
-    if bad is not None:
-        raise VerifyError(f"{path}: {bad!r} is missing or no text; save it again")
     try:
-        given = data["bounds"]
-        threads, encoders, blocks = (int(given[n]) for n in ("threads", "encoders", "blocks"))
-        streams, homes, queues = (
-            tuple(int(x) for x in given[n]) for n in ("streams", "homes", "queues")
-        )
-        bounds = Bounds(threads, encoders, blocks, streams, homes, queues)
-    except answers.ODD as error:
-        raise VerifyError(f"{path}: 'bounds' makes no sense ({error}); save it again") from None
-    return Counterexample(
-        strategy=data["strategy"],
-        environment=data["environment"],
-        bounds=bounds,
-        schedule=data["schedule"],
-        shows=data["shows"],
-        detail=data["detail"],
-    )
+        return read(Counterexample, data)
+    except ValueError as error:
+        raise VerifyError(f"{path}: {error}; save it again") from None
 
 
 def _from_trace(recorded: trace.Recorded) -> Counterexample:

@@ -12,7 +12,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from verify import answers, resources
 from verify import spec as specs
 from verify.children import NOT_STARTED, command_line, run_child, signal_name
 from verify.errors import EngineMissing, VerifyError
-from verify.findings import Findings
+from verify.records.stress import MetalRow, MetalRun
 from verify.spec import Strategy
 
 NAME = "mpsv_metal"
@@ -43,66 +42,6 @@ CRASHES = {
 
 _GUARD = "mps-verify guard: "  # how native/core/guard.cpp begins what it says before it aborts
 _COUNTS = ("intercepted", "operations", "calls", "skipped", "contentions")
-
-
-@dataclass
-class MetalRun:
-    """What the runs of one arm showed.
-
-    Attributes:
-        runs: How many.
-        operations, calls, skipped, contentions: Of the runs that came to their end.
-        signals: By name, how many runs ended with it.
-        hangs: Runs that did not end.
-        gave_up: Runs that the guard itself ended: its locks were in a cycle, or one was lost.
-        first: The first finding: seed, what happened, and the program's last line about it.
-    """
-
-    runs: int = 0
-    operations: int = 0
-    calls: int = 0
-    skipped: int = 0
-    contentions: int = 0
-    signals: dict[str, int] = field(default_factory=dict)
-    hangs: int = 0
-    gave_up: int = 0
-    first: str = ""
-
-    @property
-    def flagged(self) -> bool:
-        """Whether anything was found."""
-        return bool(self.signals or self.hangs or self.gave_up)
-
-    def __str__(self) -> str:
-        words = [f"{count} {name}" for name, count in sorted(self.signals.items())]
-        words += [f"{self.hangs} hung"] if self.hangs else []
-        words += [f"{self.gave_up} ended by the guard"] if self.gave_up else []
-        return ", ".join(words) or "nothing"
-
-
-@dataclass
-class MetalRow(Findings):
-    """The findings about one strategy.
-
-    Attributes:
-        claim_safe: What is claimed.
-        intercepted: Methods that the guard intercepted, without and with the debug layer: the
-            smaller number.
-        plain: Runs of the driver as it is.
-        debug_layer: Runs with Metal's debug layer.
-        control: Both, without the guard.
-    """
-
-    claim_safe: bool
-    intercepted: int = 0
-    plain: MetalRun = field(default_factory=MetalRun)
-    debug_layer: MetalRun = field(default_factory=MetalRun)
-    control: MetalRun = field(default_factory=MetalRun)
-
-    @property
-    def operations(self) -> int:
-        """Under the guard, of the runs that came to their end."""
-        return self.plain.operations + self.debug_layer.operations
 
 
 def program() -> Path:

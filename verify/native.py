@@ -13,12 +13,13 @@ import struct
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from verify import cxx, resources
 from verify.errors import VerifyError
+from verify.records.stress import Schedules
 from verify.rules import HOLDING
 from verify.semantics import Activity, Bounds, Event, Memory, State
 from verify.spec import KINDS, MODES, SCOPES, Environment, LockScheme, Spec
@@ -299,35 +300,8 @@ _MEMORY = CState.pc.offset
 _STEP, _BLOCK = CEvent.step.offset, CEvent.block.offset
 
 
-@dataclass
-class Outcome:
-    """What running schedules has shown; outcomes of several programs add up.
-
-    Attributes:
-        schedules, steps: How many were run.
-        faults: Per fault, the number of schedules that showed it.
-        deadlocks: Schedules after which threads only wait for locks.
-        failures: Schedules in which the guard itself reported a failure (assertion mode).
-        skipped, unexplained: Calls that the guard skipped; of those, with a live context.
-        parallel: Schedules with two threads past their acquire at once.
-        complete: Whether every schedule within the bound was run.
-        seconds: Wall time.
-        first: Per fault (and "deadlock") a schedule that shows it.
-        failure: What the guard reported.
-    """
-
-    schedules: int = 0
-    steps: int = 0
-    faults: dict[str, int] = field(default_factory=dict)
-    deadlocks: int = 0
-    failures: int = 0
-    skipped: int = 0
-    unexplained: int = 0
-    parallel: int = 0
-    complete: bool = True
-    seconds: float = 0.0
-    first: dict[str, str] = field(default_factory=dict)
-    failure: str = ""
+class Outcome(Schedules):
+    """What running schedules has shown; outcomes of several programs add up."""
 
     def add(self, other: Outcome) -> None:
         """Add another outcome to this one."""

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from verify import claims, generate, resources, views
 from verify import project as projects
@@ -24,6 +23,8 @@ from verify.engines.base import Audit, Engine, ModuleResult
 from verify.engines.sources import imports
 from verify.engines.sources import path_of as module_path
 from verify.errors import VerifyError
+from verify.records import prove as records
+from verify.records.base import Event, FaultAt, Run
 from verify.spec import Spec, Strategy
 from verify.verdict import Verdict, combine
 
@@ -33,13 +34,7 @@ _OWN = ("Theory",)
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim and what became of it.
-
-    Attributes:
-        theorem: The constant that proves the claim, or refutes it; None if none does.
-        axioms: Those that the theorem depends on.
-        reason: Why the verdict is not PROVED.
-    """
+    """A claim and what became of it, as in `records.Claim`."""
 
     claim: Claim
     verdict: Verdict
@@ -47,21 +42,26 @@ class Judged:
     axioms: tuple[str, ...] = ()
     reason: str | None = None
 
+    def record(self) -> records.Claim:
+        """As `--json` prints it."""
+        return records.Claim(
+            self.claim.english,
+            self.claim.module,
+            self.claim.statement,
+            self.verdict,
+            self.theorem,
+            self.axioms,
+            self.reason,
+        )
+
 
 @dataclass(frozen=True)
 class Row:
-    """A strategy's line in the table.
+    """A strategy's line in the table: as in `records.ProvedStrategy`, but for
 
     Attributes:
-        safe, parallel: As proved; None where neither is.
-        theorem: The main theorem, as the spec names it.
-        faults: For each environment, the exact set of faults, as proved; None where it is not.
-        counterexample: For an unsafe one, numbered steps in English of a run that Lean accepts.
-        seconds: What the engine took for its module, when it was last checked.
-        deadlock_free: For calls that take several locks, by policy of the locks as proved; none
-            where no call does.
-        deadlock: If it is not, who waits for whom.
-        deadlock_run: The numbered steps of the run into that, which Lean has accepted.
+        counterexample, run: Both empty, or None, for a safe one.
+        deadlock_free: By policy of the locks; none where no call takes several.
     """
 
     strategy: Strategy
@@ -75,6 +75,7 @@ class Row:
     deadlock_free: Mapping[str, bool | None] = field(default_factory=dict)
     deadlock: tuple[str, ...] = ()
     deadlock_run: tuple[str, ...] = ()
+    run: views.Counterexample | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -94,39 +95,26 @@ class Row:
             return None
         return False not in known
 
-    def json(self) -> dict[str, object]:
-        """The row as `--json` prints it."""
-        return {
-            "strategy": self.strategy.name,
-            "safe": self.safe,
-            "parallel": self.parallel,
-            "verdict": self.verdict.value,
-            "theorem": self.theorem,
-            "axioms": list(self.axioms),
-            "counterexample": list(self.counterexample) or None,
-            "seconds": round(self.seconds, 3),
-            "note": self.strategy.claims.note,
-            "deadlock_free": self.never_deadlocks,
-            "deadlock_free_by_policy": dict(self.deadlock_free) or None,
-            "deadlock": list(self.deadlock) or None,
-            "deadlock_run": list(self.deadlock_run) or None,
-            "faults": {
-                name: None if faults is None else list(faults)
-                for name, faults in self.faults.items()
-            },
-            "claims": [
-                {
-                    "claim": judged.claim.english,
-                    "module": judged.claim.module,
-                    "statement": judged.claim.statement,
-                    "verdict": judged.verdict.value,
-                    "theorem": judged.theorem,
-                    "axioms": list(judged.axioms),
-                    "reason": judged.reason,
-                }
-                for judged in self.judged
-            ],
-        }
+    def record(self) -> records.ProvedStrategy:
+        """As `--json` prints it."""
+        return records.ProvedStrategy(
+            strategy=self.strategy.name,
+            safe=self.safe,
+            parallel=self.parallel,
+            verdict=self.verdict,
+            theorem=self.theorem,
+            axioms=self.axioms,
+            counterexample=self.counterexample or None,
+            seconds=round(self.seconds, 3),
+            note=self.strategy.claims.note,
+            deadlock_free=self.never_deadlocks,
+            deadlock_free_by_policy=dict(self.deadlock_free) or None,
+            deadlock=self.deadlock or None,
+            deadlock_run=self.deadlock_run or None,
+            faults=self.faults,
+            claims=tuple(judged.record() for judged in self.judged),
+            run=None if self.run is None else _run(self.run),
+        )
 
 
 @dataclass(frozen=True)
@@ -410,10 +398,8 @@ def _row(
 ) -> Row:
     own = tuple(judged[strategy.name])
     view = project.views[strategy.name]
-    steps: tuple[str, ...] = ()
-    for j in own:
-        if j.claim.what == "counterexample" and j.verdict is Verdict.PROVED:
-            steps = _steps(strategy, project.spec, view.counterexample)
+    claimed = [j.verdict for j in own if j.claim.what == "counterexample"]
+    run = view.counterexample if Verdict.PROVED in claimed else None
     return Row(
         strategy,
         own,
@@ -427,13 +413,14 @@ def _row(
             for j in own
             if j.claim.what == "faults"
         },
-        steps,
+        _steps(strategy, project.spec, run),
         seconds.get(f"{claims.AGX}.{view.file}", 0.0),
         free := {
             policy: _fact([j for j in own if j.claim.policy == policy], "deadlockFree", "")
             for policy in view.deadlocks
         },
         *_deadlock(strategy, project.spec, [view.deadlocks[p] for p in free if free[p] is False]),
+        run,
     )
 
 
@@ -486,11 +473,15 @@ def _explained(project: _Project, engine: Engine, rows: Sequence[Row]) -> tuple[
     if not projects.audit(engine, build, lines).ok:
         return tuple(rows)
     return tuple(
-        replace(row, counterexample=_steps(row.strategy, project.spec, runs[row.strategy.name]))
-        if row.strategy.name in runs
+        replace(row, counterexample=_steps(row.strategy, project.spec, run), run=run)
+        if (run := runs.get(row.strategy.name))
         else row
         for row in rows
     )
+
+
+def _run(run: views.Counterexample) -> Run:
+    return Run(tuple(Event(*event) for event in run.events), FaultAt(*run.at))
 
 
 def _restated(
@@ -607,7 +598,7 @@ def prove_command(
     engines = [choose_engine(name, anew=anew) for name in chosen]
     result = agreed([prove(spec, each, report) for each in engines])
     if json_output:
-        render.print_json(as_json(result))
+        render.print_json(record(result))
     else:
         if matrix:
             _print_matrix(result)
@@ -617,27 +608,23 @@ def prove_command(
     return result.verdict
 
 
-def as_json(result: Result) -> dict[str, Any]:
+def record(result: Result) -> records.Proofs:
     """The result as `--json` prints it."""
-    return {
-        "verdict": result.verdict.value,
-        "engine": result.engine,
-        "spec": str(result.spec.path),
-        "constants": result.constants,
-        "strategies": [row.json() for row in result.rows if not row.strategy.extension],
-        "extensions": [row.json() for row in result.rows if row.strategy.extension],
-        "restated": [
-            {"claim": j.claim.english, "verdict": j.verdict.value, "theorem": j.theorem,
-             "axioms": list(j.axioms), "reason": j.reason}
-            for j in result.restated
-        ],
-        "errors": list(result.errors),
-        "modules": [
-            {"module": m.module, "ok": m.ok, "cached": m.cached, "seconds": round(m.seconds, 3),
-             "peak_mb": round(m.peak_mb, 1)}
+    rows = [(row.strategy.extension, row.record()) for row in result.rows]
+    return records.Proofs(
+        verdict=result.verdict,
+        engine=result.engine,
+        spec=str(result.spec.path),
+        constants=result.constants,
+        strategies=tuple(row for extension, row in rows if not extension),
+        extensions=tuple(row for extension, row in rows if extension),
+        restated=tuple(judged.record() for judged in result.restated),
+        errors=result.errors,
+        modules=tuple(
+            records.Module(m.module, m.ok, m.cached, round(m.seconds, 3), round(m.peak_mb, 1))
             for m in result.modules
-        ],
-    }  # fmt: skip
+        ),
+    )
 
 
 def _print(result: Result) -> None:

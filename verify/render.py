@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from verify.errors import short
+from verify.records.base import Record, as_json
 from verify.verdict import Verdict
 
 _BAD_STYLES = {
@@ -106,6 +107,6 @@ def progress(message: str, quiet: bool = False) -> None:
         click.echo(printable(message), err=True)
 
 
-def print_json(value: Mapping[str, object]) -> None:
+def print_json(value: Mapping[str, object] | Record) -> None:
     """Print one JSON object to standard output, in ASCII: readable under every locale."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False))
+    click.echo(json.dumps(as_json(value), indent=2, ensure_ascii=True, allow_nan=False))

@@ -21,10 +21,10 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 
@@ -37,9 +37,7 @@ from verify.deadlock import takes_several
 from verify.english import event_text, state_lines
 from verify.errors import EngineMissing, VerifyError
 from verify.files import refuse_overwriting, save_file
-from verify.findings import Findings
 from verify.lockstep import (
-    Counterexample,
     replay,
     save,
     save_trace,
@@ -48,6 +46,9 @@ from verify.metal import MetalDriver
 from verify.native import Outcome
 from verify.packed import PackedModel, edges_of
 from verify.recorded import RecordedResult, check_runs, record
+from verify.records import stress as records
+from verify.records.base import as_json
+from verify.records.stress import Counterexample, Coverage, Findings, FreeResult
 from verify.render import console, print_json, printable, progress, steps, table
 from verify.semantics import Bounds
 from verify.spec import FAULTS, Environment, Spec, Strategy
@@ -83,37 +84,6 @@ _STAGES = 7
 """Steps of the progress bar for each strategy, at most."""
 
 _Row = TypeVar("_Row")
-
-
-@dataclass
-class FreeResult:
-    """What one free run showed.
-
-    Attributes:
-        operations, skipped, unexplained, released, handlers: Counts.
-        met: Times that two threads were inside an encoder that both met for the first time.
-        contentions: Times that a thread found its lock held by another.
-        waits: Guarded calls that waited for a completion handler with all locks given back.
-        missed: Sleeps for a lock that nobody ended although the lock was free.
-        faults: Per fault, how often.
-        races: Data races that the sanitizer reported.
-        trouble: A hang, a crash or a failure that the guard reported, in words; empty for none.
-        seconds: Wall time.
-    """
-
-    operations: int = 0
-    skipped: int = 0
-    unexplained: int = 0
-    released: int = 0
-    handlers: int = 0
-    met: int = 0
-    contentions: int = 0
-    waits: int = 0
-    missed: int = 0
-    faults: dict[str, int] = field(default_factory=dict)
-    races: int = 0
-    trouble: str = ""
-    seconds: float = 0.0
 
 
 def free_run(
@@ -176,30 +146,6 @@ def free_run(
             trouble="deadlock: threads did not end" if stuck else failure,
             seconds=answers.seconds(data),
         )
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """The edges of the model's graph and of the native one, at `BOUNDS`.
-
-    Attributes:
-        model, native: How many edges each has.
-        both: How many are in both.
-        first: An edge that only one of them has, in words; empty if there is none.
-    """
-
-    model: int
-    native: int
-    both: int
-    first: str = ""
-
-    @property
-    def complete(self) -> bool:
-        """Whether the graphs are the same."""
-        return self.model == self.native == self.both > 0
-
-    def __str__(self) -> str:
-        return f"{100 * self.both / max(self.model, 1):.4g}%"
 
 
 def coverage(library: native.Library, strategy: Strategy, env: Environment) -> Coverage:
@@ -617,23 +563,11 @@ def command(
     rows = list(_with_progress(runner.run, chosen, budget, quiet))
     verdict = combine(row.verdict for row in rows)
     if json_output:
-        _print_run(driver, seed, threads, budget, verdict, map(_row_json, rows))
+        head = driver, seed, threads, budget, verdict, verdict.exit_code
+        print_json(records.Stress(*head, tuple(map(_record, rows))))
     else:
         _show(rows, runner)
     return verdict
-
-
-def _print_run(
-    driver: str, seed: int, threads: int, budget: float, verdict: Verdict,
-    rows: Iterable[dict[str, Any]],
-) -> None:  # fmt: skip
-    """A run as `--json` prints it, whatever the driver."""
-    print_json(
-        {
-            "driver": driver, "seed": seed, "threads": threads, "budget": budget,
-            "verdict": verdict.value, "exit_code": verdict.exit_code, "strategies": list(rows),
-        }
-    )  # fmt: skip
 
 
 def _with_progress(
@@ -712,38 +646,39 @@ def _show(rows: Sequence[Row], runner: FakeDriver) -> None:
         click.echo(f"no ThreadSanitizer: {printable(runner.no_tsan)}")
 
 
-def _row_json(row: Row) -> dict[str, Any]:
-    example = row.campaign.example
-    return {
-        "strategy": row.strategy,
-        "claim": row.claim,
-        "agrees": row.agrees,
-        "reasons": row.reasons,
-        "found": row.found.split(", ") if row.found != "no fault" else [],
-        "schedules": asdict(row.scheduled),
-        "looks_for_lock_order": not row.lists,
-        "programs": row.programs,
-        "all_programs": row.all_programs,
-        "campaign": {
-            "runs": row.campaign.runs,
-            "events": row.campaign.events,
-            "faults": sorted(row.campaign.faults),
-            "counterexample": None if example is None else example.json(),
-        },
-        "recorded": {
-            "runs": row.recorded.runs,
-            "events": row.recorded.events,
-            "overlapping": row.recorded.overlapping,
-            "faults": {env: sorted(faults) for env, faults in row.recorded.faults.items()},
-            "trouble": row.recorded.trouble,
-        },
-        "free": asdict(row.free),
-        "coverage": None if row.coverage is None else asdict(row.coverage),
-        "races": None if row.races is None else asdict(row.races),
-        "control": {"schedules": row.control_schedules, "free": asdict(row.control_free)},
-        "saved": row.examples,
-        "seconds": round(row.seconds, 3),
-    }
+def _record(row: Row) -> records.Stressed:
+    """The row as `--json` prints it."""
+    recorded = row.recorded
+    return records.Stressed(
+        strategy=row.strategy,
+        claim=row.claim,
+        agrees=row.agrees,
+        reasons=tuple(row.reasons),
+        found=tuple(row.found.split(", ")) if row.found != "no fault" else (),
+        schedules=row.scheduled,
+        looks_for_lock_order=not row.lists,
+        programs=row.programs,
+        all_programs=row.all_programs,
+        campaign=records.Campaign(
+            row.campaign.runs,
+            row.campaign.events,
+            tuple(sorted(row.campaign.faults)),
+            row.campaign.example,
+        ),
+        recorded=records.Recorded(
+            recorded.runs,
+            recorded.events,
+            recorded.overlapping,
+            {env: tuple(sorted(faults)) for env, faults in recorded.faults.items()},
+            recorded.trouble,
+        ),
+        free=row.free,
+        coverage=row.coverage,
+        races=row.races,
+        control=records.Control(row.control_schedules, row.control_free),
+        saved=tuple(row.examples),
+        seconds=round(row.seconds, 3),
+    )
 
 
 def _replay(path: Path, spec: Spec, trace_file: Path | None, json_output: bool) -> Verdict:
@@ -753,7 +688,7 @@ def _replay(path: Path, spec: Spec, trace_file: Path | None, json_output: bool) 
     if json_output:
         print_json(
             {
-                **example.json(),
+                **as_json(example),
                 "verdict": verdict.value,
                 "reproduced": verdict.good,
                 "events": [event.json() for event in run.events],
@@ -776,7 +711,8 @@ def _vulkan(
     rows = list(_with_progress(runner.run, chosen, budget, quiet))
     verdict = combine(row.verdict for row in rows)
     if json_output:
-        _print_run("vulkan", seed, threads, budget, verdict, map(asdict, rows))
+        head = "vulkan", seed, threads, budget, verdict, verdict.exit_code
+        print_json(records.Vulkan(*head, tuple(rows)))
         return verdict
     table(
         ["strategy", "claim", "operations", "a pool each", "one pool", "control", "result"],
@@ -804,7 +740,8 @@ def _metal(
     rows = list(_with_progress(runner.run, chosen, budget, quiet))
     verdict = combine(row.verdict for row in rows)
     if json_output:
-        _print_run("metal", seed, threads, budget, verdict, map(asdict, rows))
+        head = "metal", seed, threads, budget, verdict, verdict.exit_code
+        print_json(records.Metal(*head, tuple(rows)))
         return verdict
     table(
         [

@@ -10,76 +10,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from verify import answers, native
 from verify.children import command_line, run_child
 from verify.errors import EngineMissing
-from verify.findings import Findings
+from verify.records.stress import VulkanRow, VulkanRun
 from verify.spec import Spec, Strategy
 
 NO_VULKAN = 5
 TRIES = 4
 """Seeds that are tried before a strategy that is claimed to be unsafe counts as not caught."""
-
-
-@dataclass
-class VulkanRun:
-    """What runs of one arm showed.
-
-    Attributes:
-        runs, operations: How many.
-        threading: Messages of the layer about unsynchronised threads.
-        other: Its other messages: commands recorded into a buffer that has ended.
-        crashes: Runs that ended with a signal (the driver's heap is real).
-        device: What Vulkan calls it.
-    """
-
-    runs: int = 0
-    operations: int = 0
-    threading: int = 0
-    other: int = 0
-    crashes: int = 0
-    device: str = ""
-
-    @property
-    def reported(self) -> bool:
-        """Whether the validation layer reported anything."""
-        return self.threading + self.other > 0
-
-    @property
-    def flagged(self) -> bool:
-        """Whether anything was found."""
-        return self.reported or self.crashes > 0
-
-    def __str__(self) -> str:
-        words = [
-            f"{count} {what}"
-            for count, what in (
-                (self.threading, "threading"), (self.other, "use after end"),
-                (self.crashes, "crashed runs"),
-            )
-            if count
-        ]  # fmt: skip
-        return ", ".join(words) or "nothing"
-
-
-@dataclass
-class VulkanRow(Findings):
-    """The findings about one strategy.
-
-    Attributes:
-        claim_safe: What is claimed.
-        own_pools: A pool for each command buffer.
-        one_pool: One pool for all.
-        control: As `own_pools`, without the guard.
-    """
-
-    claim_safe: bool
-    own_pools: VulkanRun = field(default_factory=VulkanRun)
-    one_pool: VulkanRun = field(default_factory=VulkanRun)
-    control: VulkanRun = field(default_factory=VulkanRun)
 
 
 class VulkanDriver:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 from verify import toml_file
 from verify.gating.stages import Check, Stage
 from verify.render import printable
-from verify.spec import KINDS
 from verify.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -29,8 +28,6 @@ _RULES: Final = {
     Verdict.UNDETERMINED: ("claim-undetermined", "A claim of the spec could not be decided."),
     Verdict.ERROR: ("check-failed", "A check could not be carried out, or its result is unusable."),
 }
-_DISPATCH: Final = re.compile(rf"thread (\d+): ({'|'.join(KINDS)}) on encoder")
-_THREAD: Final = re.compile(r"thread (\d+):")
 _NUMBER: Final = re.compile(r"^\s*\d+\.\s*")
 
 
@@ -140,13 +137,9 @@ def _result(stage: Stage, check: Check, lines: _Lines) -> dict[str, Any]:
 
 def _flow(check: Check, lines: _Lines) -> dict[str, Any]:
     """One interleaving in its order; the lines are those of the locks that each call asks for."""
-    kinds: dict[str, str] = {}
     locations = []
-    for number, step in enumerate(check.steps, start=1):
-        if dispatched := _DISPATCH.search(step):
-            kinds[dispatched[1]] = dispatched[2]
-        thread = _THREAD.search(step)
-        kind = kinds.get(thread[1]) if thread else None
+    kinds = [] if check.run is None else check.run.kinds
+    for number, (step, kind) in enumerate(zip(check.steps, kinds, strict=True), start=1):
         place = (
             lines.strategy(check.strategy) if kind is None else lines.locks(check.strategy, kind)
         )

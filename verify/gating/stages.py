@@ -9,7 +9,6 @@ ERROR of the stage.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import signal
@@ -19,15 +18,23 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from verify import resources
+from verify import answers, resources
 from verify.children import tied
 from verify.claims import Claim
 from verify.gating.policy import Policy
+from verify.records import model
+from verify.records import prove as records
+from verify.records.base import Refusal, Run, read, refusal
+from verify.records.explore import Exploration, Explored
+from verify.records.generate import Generated
+from verify.records.mutate import Mutation
+from verify.records.prove import Proofs, ProvedStrategy
+from verify.records.stress import Stress
 from verify.spec import Spec
 from verify.verdict import Verdict, agreement, combine
 
@@ -55,6 +62,7 @@ class Check:
         strategy: The one that it is about; None if it is about the whole.
         reason: Why it is not good.
         steps: A counterexample, in words.
+        run: The same as data, for each line an event, then the fault.
     """
 
     name: str
@@ -62,6 +70,7 @@ class Check:
     strategy: str | None = None
     reason: str = ""
     steps: tuple[str, ...] = ()
+    run: Run | None = None
 
     def json(self) -> dict[str, object]:
         """The check as `--json` prints it."""
@@ -86,7 +95,7 @@ class Stage:
         seconds: What the stage took, when it ran.
         command: What a user types to get the same.
         output: What it printed, if that can be stored.
-        engine: The Lean that decided it, for `prove`.
+        engine, proofs: For `prove`, the Lean that decided it, and all that it said.
     """
 
     name: str
@@ -97,6 +106,7 @@ class Stage:
     command: str = ""
     output: str = field(default="", repr=False)
     engine: str = ""
+    proofs: Proofs | None = field(default=None, repr=False)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -307,25 +317,30 @@ def judge(name: str, subject: Subject, ran: Ran, cached: bool = False) -> Stage:
         name, (), "", cached, ran.seconds, " ".join(["verify", *words[:-1]]).replace(" --quiet", "")
     )
     try:
-        data = _object(ran, subject.policy.limits[name])
-        checks = _refused(data) or _READERS[name](data, subject)
-        said = _word(data)
+        result = _result(name, ran, subject.policy.limits[name])
+        if isinstance(result, Refusal):
+            checks = [Check("could not run", result.verdict, reason=result.error)]
+        else:
+            checks = _READERS[name](result, subject)
+        result.check()
+        said: Verdict = result.verdict
         if said.good and said is not WORDS[name]:
             raise Inconsistent(f"its output says {said}, which is not its word ({WORDS[name]})")
         if said.exit_code != ran.code:
             raise Inconsistent(f"its output says {said}, its exit code is {ran.code}")
-        checks = _within(checks, data, subject) if name == "prove" else checks
-    except Inconsistent as error:
+    except (Inconsistent, ValueError) as error:
         last = ran.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        reason = str(error) + (f"; it wrote: {last[0][:200]}" if last else "")
+        reason = f"{error}" + (f"; it wrote: {last[0][:200]}" if last else "")
         return replace(stage, checks=(Check(f"verify {name}", Verdict.ERROR, reason=reason),))
-    engine = _without_places(data["engine"]) if "engine" in data else ""
-    return replace(stage, checks=tuple(checks), output=ran.stdout.decode(), engine=engine)
+    proofs = result if isinstance(result, Proofs) else None
+    engine = _without_places(proofs.engine) if proofs else ""
+    output = ran.stdout.decode()
+    return replace(stage, checks=tuple(checks), output=output, engine=engine, proofs=proofs)
 
 
-def _without_places(engine: object) -> str:
+def _without_places(engine: str) -> str:
     """The engine as it describes itself, without the places of files."""
-    return re.sub(r" \([^()]*\)", "", str(engine))
+    return re.sub(r" \([^()]*\)", "", engine)
 
 
 def _shown(path: Path) -> Path:
@@ -333,8 +348,8 @@ def _shown(path: Path) -> Path:
     return Path(os.path.relpath(path.resolve()))
 
 
-def _object(ran: Ran, limit: float) -> dict[str, Any]:
-    """The JSON object that a process printed."""
+def _result(name: str, ran: Ran, limit: float) -> Any:
+    """What a process printed: the result of its command, or its refusal."""
     if ran.late:
         raise Inconsistent(f"no end after {limit:g} s; give it a longer limit in the policy")
     if ran.code < 0:
@@ -344,61 +359,20 @@ def _object(ran: Ran, limit: float) -> dict[str, Any]:
     if not ran.stdout.strip():
         raise Inconsistent(f"it printed nothing (exit code {ran.code})")
     try:
-        data = json.loads(
-            ran.stdout.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_number
-        )
-    except (ValueError, RecursionError) as error:
+        data = answers.loads(ran.stdout)
+    except ValueError as error:
         raise Inconsistent(
             f"its output is cut short or no JSON ({str(error)[:100]}; exit code {ran.code})"
         ) from None
     if not isinstance(data, dict):
         raise Inconsistent("its output is no JSON object")
-    return data
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return result
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no JSON")
+    try:
+        return refusal(data) or read(model(name), data)
+    except ValueError as error:
+        raise Inconsistent(f"in its output {error}") from None
 
 
 # --- What is in an output -------------------------------------------------------------------------
-
-
-def _get(data: Any, key: str, kind: type | tuple[type, ...], where: str = "") -> Any:
-    """A value that must be there and have a type."""
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    value = data.get(key, _get) if isinstance(data, dict) else _get
-    # `type`, not `isinstance`: true is no number.
-    if type(value) not in kinds:
-        what = "is missing" if value is _get else f"is {str(value)[:40]!r}"
-        raise Inconsistent(f"in its output {where}{key} {what}")
-    return value
-
-
-def _word(data: Any, key: str = "verdict", where: str = "") -> Verdict:
-    word = _get(data, key, str, where)
-    try:
-        return Verdict(word)
-    except ValueError:
-        raise Inconsistent(f"in its output {where}{key} is {word[:40]!r}") from None
-
-
-def _objects(data: Any, key: str) -> list[dict[str, Any]]:
-    items = _get(data, key, list)
-    if not all(isinstance(item, dict) for item in items):
-        raise Inconsistent(f"in its output {key} is no list of objects")
-    return list(items)
-
-
-def _at_least(low: int, data: Any, key: str, where: str) -> None:
-    if _get(data, key, int, where) < low:
-        raise Inconsistent(f"in its output {where}{key} is {data[key]}: nothing was tried")
 
 
 def _equal(what: str, found: object, wanted: object) -> None:
@@ -406,9 +380,9 @@ def _equal(what: str, found: object, wanted: object) -> None:
         raise Inconsistent(f"its output is about {what} {found!r}, not {wanted!r}")
 
 
-def _same_names(rows: Sequence[Mapping[str, Any]], subject: Subject) -> None:
+def _same_names(names: Iterable[str], subject: Subject) -> None:
     """Every strategy of the spec once, and nothing else."""
-    found = Counter(_get(row, "strategy", str) for row in rows)
+    found = Counter(names)
     wanted = Counter(strategy.name for strategy in subject.spec.strategies)
     if found != wanted:
         lost = ", ".join((wanted - found) or (found - wanted))
@@ -417,224 +391,113 @@ def _same_names(rows: Sequence[Mapping[str, Any]], subject: Subject) -> None:
         )
 
 
-def _refused(data: dict[str, Any]) -> list[Check]:
-    """The check of a command that could not begin, such as for want of an engine."""
-    if set(data) != {"verdict", "error"}:
-        return []
-    verdict = _word(data)
-    if verdict not in (Verdict.UNDETERMINED, Verdict.ERROR):
-        raise Inconsistent(f"its output says {verdict}, and an error")
-    return [Check("could not run", verdict, reason=_get(data, "error", str))]
-
-
-def _generate(data: dict[str, Any], subject: Subject) -> list[Check]:
-    _equal("modules:", _get(data, "files", int), subject.modules)
-    if _get(data, "written", bool):
+def _generate(result: Generated, subject: Subject) -> list[Check]:
+    _equal("modules:", result.files, subject.modules)
+    if result.written:
         raise Inconsistent("it wrote the modules instead of comparing them")
-    changes = _objects(data, "changes")
-    if (said := _word(data)).good == bool(changes):
-        raise Inconsistent(f"its verdict is {said}, with {len(changes)} modules that differ")
     return [
-        Check(_get(row, "file", str), Verdict.REFUTED, reason="drifted; run `verify generate`")
-        for row in changes
+        Check(row.file, Verdict.REFUTED, reason="drifted; run `verify generate`")
+        for row in result.changes
     ] or [Check(f"{subject.modules} modules are as generated", Verdict.PASSED)]
 
 
-def _prove(data: dict[str, Any], subject: Subject) -> list[Check]:
-    asked = str(subject.snapshot or resources.shipped_spec())
-    _equal("the spec", _get(data, "spec", str), asked)
-    _equal("the engine", _get(data, "engine", str).split(":")[0], subject.policy.engine)
-    rows = [*_objects(data, "strategies"), *_objects(data, "extensions")]
-    _same_names(rows, subject)
-    checks = [check for row in rows for check in _proved_row(row, subject)]
-    restated = _objects(data, "restated")
+def _prove(result: Proofs, subject: Subject) -> list[Check]:
+    _equal("the spec", result.spec, str(subject.snapshot or resources.shipped_spec()))
+    _equal("the engine", result.engine.split(":")[0], subject.policy.engine)
+    _same_names((row.strategy for row in result.rows), subject)
+    checks = [check for row in result.rows for check in _proved_row(row, subject)]
     if subject.snapshot is None:
-        names = [_get(row, "claim", str) for row in restated]
-        lost = set(subject.restated) - set(names)
-        if lost or len(names) < len(subject.restated):
+        lost = set(subject.restated) - {claim.claim for claim in result.restated}
+        if lost or len(result.restated) < len(subject.restated):
             raise Inconsistent(
                 f"{len(lost)} of {len(subject.restated)} hand-written claims are not in its output"
             )
-    checks += [_claim(row, None) for row in restated]
-    errors = _get(data, "errors", list)
-    checks += [Check("the whole", Verdict.ERROR, reason=str(error)) for error in errors]
-    said, found = _word(data), combine(check.verdict for check in checks)
-    if said is not found:
-        raise Inconsistent(f"its verdict is {said}, its claims say {found}")
-    if said is Verdict.PROVED:
-        _at_least(1, data, "constants", "")
-    return checks
+    checks += [_claim(claim, None, subject) for claim in result.restated]
+    return checks + [Check("the whole", Verdict.ERROR, reason=text) for text in result.errors]
 
 
-def _proved_row(row: dict[str, Any], subject: Subject) -> list[Check]:
-    name = row["strategy"]
-    wanted = Counter(claim.statement for claim in subject.claims[name])
-    claims = _objects(row, "claims")
-    found = Counter(_get(claim, "statement", str) for claim in claims)
+def _proved_row(row: ProvedStrategy, subject: Subject) -> list[Check]:
+    wanted = Counter(str(claim.statement) for claim in subject.claims[row.strategy])
+    found = Counter(claim.statement for claim in row.claims)
     if found != wanted:
         raise Inconsistent(
-            f"of {name} it decided {(found & wanted).total()} of {wanted.total()} claims"
+            f"of {row.strategy} it decided {(found & wanted).total()} of {wanted.total()} claims"
         )
-    checks = [_claim(claim, name) for claim in claims]
-    if (said := _word(row)) is not (verdict := combine(check.verdict for check in checks)):
-        raise Inconsistent(f"its verdict on {name} is {said}, its claims say {verdict}")
+    checks = [_claim(claim, row.strategy, subject) for claim in row.claims]
     # The run belongs to the claim that it refutes; one that is as claimed needs no telling.
-    steps = tuple(str(step) for step in row.get("counterexample") or ())
     for i, check in enumerate(checks):
-        if check.verdict is Verdict.REFUTED and steps:
-            checks[i] = replace(check, steps=steps)
+        if check.verdict is Verdict.REFUTED and row.counterexample:
+            checks[i] = replace(check, steps=row.counterexample, run=row.run)
             break
     return checks
 
 
-def _claim(data: dict[str, Any], strategy: str | None) -> Check:
-    verdict = _word(data)
-    if verdict is Verdict.PROVED:
-        _get(data, "theorem", str, "the proved claim's ")
-        _get(data, "axioms", list, "the proved claim's ")
-    reason = data.get("reason")
-    return Check(_get(data, "claim", str), verdict, strategy, str(reason) if reason else "")
+def _claim(claim: records.Claim, strategy: str | None, subject: Subject) -> Check:
+    """The check; a claim that is proved by an axiom that the policy does not allow is an error."""
+    verdict, reason = claim.verdict, claim.reason or ""
+    more = sorted(set(claim.axioms) - set(subject.policy.axioms))
+    if more and verdict is Verdict.PROVED:
+        verdict, reason = Verdict.ERROR, f"the policy does not allow {', '.join(more)}"
+    return Check(claim.claim, verdict, strategy, reason)
 
 
-def _within(checks: Sequence[Check], data: dict[str, Any], subject: Subject) -> list[Check]:
-    """The checks, with those that are proved by an axiom that the policy does not allow."""
-    used: dict[str, set[str]] = {}
-    rows = [*data.get("strategies", ()), *data.get("extensions", ())]
-    for claim in (*(c for row in rows for c in row["claims"]), *data.get("restated", ())):
-        used.setdefault(claim["claim"], set()).update(map(str, claim["axioms"]))
-    allowed = set(subject.policy.axioms)
+def _explore(result: Exploration, subject: Subject) -> list[Check]:
+    _equal("threads:", result.threads, subject.policy.threads)
+    _equal("encoders:", result.encoders, subject.policy.encoders)
+    _same_names((row.strategy for row in result.rows), subject)
+    bounds = f"{result.threads} threads, {result.encoders} encoders"
+    return [_explored(row, bounds, subject) for row in result.rows]
+
+
+def _explored(row: Explored, bounds: str, subject: Subject) -> Check:
+    _equal("the environment", row.environment, "default")
+    verdict, reason = row.verdict or Verdict.PASSED, row.reason
+    if subject.spec.strategy(row.strategy).claims.safe:
+        if row.verdict is Verdict.HOLDS and not row.complete:
+            raise Inconsistent(f"{row.strategy}: no fault in a part of the states")
+        if row.verdict is None and row.faults:
+            # `explore` judges claims that are written down; `prove` takes every strategy without
+            # any for safe, and the gate judges one spec.
+            verdict, reason = Verdict.REFUTED, "claimed safe"
+    text = f"{row.strategy} within {bounds}: {', '.join(row.faults) or 'no fault'}"
+    return Check(text, verdict, row.strategy, "" if verdict.good else reason)
+
+
+def _stress(result: Stress, subject: Subject) -> list[Check]:
+    _equal("the driver", result.driver, "fake")
+    _equal("the seed", result.seed, subject.policy.seed)
+    _equal("threads:", result.threads, subject.policy.clients)
+    _same_names((row.strategy for row in result.strategies), subject)
     return [
-        replace(check, verdict=Verdict.ERROR, reason=f"the policy does not allow {', '.join(more)}")
-        if (more := sorted(used.get(check.name, set()) - allowed))
-        and check.verdict is Verdict.PROVED
-        else check
-        for check in checks
-    ]
-
-
-def _explore(data: dict[str, Any], subject: Subject) -> list[Check]:
-    _equal("threads:", _get(data, "threads", int), subject.policy.threads)
-    _equal("encoders:", _get(data, "encoders", int), subject.policy.encoders)
-    rows = _objects(data, "rows")
-    _same_names(rows, subject)
-    said = [
-        _word(row) if _get(row, "verdict", (str, type(None))) is not None else Verdict.PASSED
-        for row in rows
-    ]
-    judged = [verdict for row, verdict in zip(rows, said, strict=True) if row["verdict"]]
-    if _word(data) is not combine(judged or said):
-        raise Inconsistent(f"its verdict is {_word(data)}, its rows say {combine(judged or said)}")
-    for row in rows:
-        _equal("the environment", _get(row, "environment", str), "default")
-        _at_least(1, row, "states", f"{row['strategy']}: ")
-        safe = subject.spec.strategy(row["strategy"]).claims.safe
-        if safe and row["verdict"] == Verdict.HOLDS.value and not _get(row, "complete", bool):
-            raise Inconsistent(f"{row['strategy']}: no fault in a part of the states")
-    bounds = f"{subject.policy.threads} threads, {subject.policy.encoders} encoders"
-    return [
-        _explored(row, verdict, bounds, subject) for row, verdict in zip(rows, said, strict=True)
-    ]
-
-
-def _explored(row: dict[str, Any], verdict: Verdict, bounds: str, subject: Subject) -> Check:
-    name, faults = row["strategy"], _get(row, "faults", list)
-    reason = str(row.get("reason") or "")
-    if row["verdict"] is None and subject.spec.strategy(name).claims.safe and faults:
-        # `explore` judges claims that are written down; `prove` takes every strategy without any
-        # for safe, and the gate judges one spec.
-        verdict, reason = Verdict.REFUTED, "claimed safe"
-    text = f"{name} within {bounds}: {', '.join(map(str, faults)) or 'no fault'}"
-    return Check(text, verdict, name, "" if verdict.good else reason)
-
-
-def _stress(data: dict[str, Any], subject: Subject) -> list[Check]:
-    policy = subject.policy
-    _equal("the driver", _get(data, "driver", str), "fake")
-    _equal("the seed", _get(data, "seed", int), policy.seed)
-    _equal("threads:", _get(data, "threads", int), policy.clients)
-    rows = _objects(data, "strategies")
-    _same_names(rows, subject)
-    checks = [_stressed(row) for row in rows]
-    found = combine(check.verdict for check in checks)
-    _equal("the exit code", _get(data, "exit_code", int), found.exit_code)
-    if (said := _word(data)) is not found:
-        raise Inconsistent(f"its verdict is {said}, its strategies say {found}")
-    return checks
-
-
-def _stressed(row: dict[str, Any]) -> Check:
-    name = row["strategy"]
-    agrees = _get(row, "agrees", (bool, type(None)))
-    reasons = _get(row, "reasons", list)
-    if agrees:
-        if reasons:
-            raise Inconsistent(f"{name} agrees, and does not: {reasons[0]}")
-        _at_least(1, _get(row, "schedules", dict), "schedules", f"{name}: ")
-        _at_least(1, _get(row, "campaign", dict), "runs", f"{name}: campaign ")
-        _at_least(1, _get(row, "free", dict), "operations", f"{name}: free ")
-        _at_least(1, _get(row, "control", dict), "schedules", f"{name}: control ")
-    return Check(
-        f"{name} behaves as claimed: {_get(row, 'claim', str)}",
-        agreement(agrees),
-        name,
-        "; ".join(map(str, reasons)) or ("" if agrees else "no reason is given"),
-    )
-
-
-def _mutate(data: dict[str, Any], subject: Subject) -> list[Check]:
-    _equal("the spec", _get(data, "spec", str), str(subject.snapshot or resources.shipped_spec()))
-    _equal("quick:", _get(data, "quick", bool), True)
-    sides = _get(data, "sides", dict)
-    missing = [
-        Check(f"the {name} side", Verdict.UNDETERMINED, reason=str(side.get("reason")))
-        for name, side in sides.items()
-        if _get(side, "state", str, f"side {name}: ") == "missing"
-    ]
-    asked = [name for name, side in sides.items() if side["state"] == "asked"]
-    rows = _objects(data, "rows")
-    _at_least(1, data, "mutants", "")
-    _equal("mutants:", len(rows), data["mutants"])
-    groups: dict[str, list[Verdict]] = {}
-    for row in rows:
-        groups.setdefault(_get(row, "group", str), []).append(_mutant(row, asked))
-    checks = [
         Check(
-            f"{group}: {len(verdicts)} mutants",
-            combine(verdicts),
-            reason=f"{sum(not v.good for v in verdicts)} survive or are undecided"
-            if not combine(verdicts).good
-            else "",
+            f"{row.strategy} behaves as claimed: {row.claim}",
+            agreement(row.agrees),
+            row.strategy,
+            "; ".join(row.reasons) or ("" if row.agrees else "no reason is given"),
         )
-        for group, verdicts in groups.items()
+        for row in result.strategies
     ]
-    checks += missing
+
+
+def _mutate(result: Mutation, subject: Subject) -> list[Check]:
+    _equal("the spec", result.spec, str(subject.snapshot or resources.shipped_spec()))
+    _equal("quick:", result.quick, True)
+    checks = []
+    for group in dict.fromkeys(row.group for row in result.rows):
+        verdicts = [row.judged(result.asked) for row in result.rows if row.group == group]
+        open_ = sum(not verdict.good for verdict in verdicts)
+        reason = f"{open_} survive or are undecided" if open_ else ""
+        checks.append(Check(f"{group}: {len(verdicts)} mutants", combine(verdicts), reason=reason))
     checks += [
-        Check("the sides agree", Verdict.REFUTED, reason=str(finding))
-        for finding in _get(data, "findings", list)
+        Check(f"the {name} side", Verdict.UNDETERMINED, reason=reason)
+        for name, reason in result.missing.items()
     ]
-    said, found = _word(data), combine(check.verdict for check in checks)
-    if said.good and not any(row["equivalent"] is False for row in rows):
-        raise Inconsistent("it killed no mutant")
-    if said is not found:
-        raise Inconsistent(f"its verdict is {said}, its mutants say {found}")
-    return checks
+    return checks + [
+        Check("the sides agree", Verdict.REFUTED, reason=text) for text in result.findings
+    ]
 
 
-def _mutant(row: dict[str, Any], asked: Sequence[str]) -> Verdict:
-    if _get(row, "finding", (str, type(None))) is not None:
-        return Verdict.REFUTED
-    equivalent = _get(row, "equivalent", (bool, type(None)))
-    if equivalent is None:
-        return Verdict.UNDETERMINED
-    killed = [_get(row["sides"][name], "killed", (bool, type(None))) for name in asked]
-    if equivalent:
-        return Verdict.PASSED
-    if not killed or None in killed:
-        return Verdict.UNDETERMINED
-    return Verdict.PASSED if all(killed) else Verdict.REFUTED
-
-
-_READERS: Final[Mapping[str, Callable[[dict[str, Any], Subject], list[Check]]]] = {
+_READERS: Final[Mapping[str, Callable[[Any, Subject], list[Check]]]] = {
     "generate": _generate,
     "prove": _prove,
     "explore": _explore,
@@ -660,18 +523,15 @@ def required(subject: Subject, prove: Stage) -> Stage | None:
     wanted = [(name, kind) for name, kinds in policy.strategies.items() for kind in kinds]
     if not wanted and not policy.theorems:
         return None
-    data = json.loads(prove.output) if prove.output else {}
-    rows = {
-        row["strategy"]: row for key in ("strategies", "extensions") for row in data.get(key, ())
-    }
+    proofs = prove.proofs
+    rows = {row.strategy: row for row in proofs.rows} if proofs else {}
     checks = [
         _requirement(f"{name}: {kind}", name, _holds(rows.get(name), kind, subject), prove)
         for name, kind in wanted
     ]
     for theorem in policy.theorems:
-        found = [r for r in data.get("restated", ()) if _named(r.get("theorem"), theorem)]
-        proved = any(r["verdict"] == Verdict.PROVED.value for r in found)
-        checks.append(_requirement(theorem, None, proved, prove))
+        found = [r.verdict for r in proofs.restated if _named(r.theorem, theorem)] if proofs else []
+        checks.append(_requirement(theorem, None, Verdict.PROVED in found, prove))
     return Stage("require", tuple(checks))
 
 
@@ -688,14 +548,13 @@ def _requirement(name: str, strategy: str | None, holds: bool, prove: Stage) -> 
     )
 
 
-def _holds(row: dict[str, Any] | None, kind: str, subject: Subject) -> bool:
+def _holds(row: ProvedStrategy | None, kind: str, subject: Subject) -> bool:
     """Whether all claims of this kind, and at least one, are proved; each by its statement."""
     if row is None:
         return False
-    own = {c.statement for c in subject.claims[row["strategy"]] if c.what == kind}
-    decided = [c["verdict"] for c in row["claims"] if c["statement"] in own]
-    return bool(decided) and set(decided) == {Verdict.PROVED.value}
+    own = {c.statement for c in subject.claims[row.strategy] if c.what == kind}
+    return {c.verdict for c in row.claims if c.statement in own} == {Verdict.PROVED}
 
 
-def _named(theorem: object, name: str) -> bool:
-    return isinstance(theorem, str) and (theorem == name or theorem.endswith(f".{name}"))
+def _named(theorem: str | None, name: str) -> bool:
+    return theorem is not None and (theorem == name or theorem.endswith(f".{name}"))

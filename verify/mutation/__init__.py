@@ -3,6 +3,7 @@
 `run` judges, `verify mutate` (`verify.mutation.command`) is the command.
 """
 
-from verify.mutation.campaign import SIDES, Group, Judgement, Report, Row, Side, run
+from verify.mutation.campaign import SIDES, run
+from verify.records.mutate import Group, Judgement, Mutant, Mutation, Side
 
-__all__ = ["SIDES", "Group", "Judgement", "Report", "Row", "Side", "run"]
+__all__ = ["SIDES", "Group", "Judgement", "Mutant", "Mutation", "Side", "run"]

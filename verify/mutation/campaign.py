@@ -6,15 +6,15 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from verify.engines.base import Engine
 from verify.errors import EngineMissing
 from verify.mutation import lean
 from verify.mutation.mutants import SpecMutant, of_strategy, originals
 from verify.mutation.observers import Difference, Explorer, Guard, Observer, contradiction
+from verify.records.mutate import Group, Judgement, Mutant, Mutation, Side
 from verify.spec import Spec
 from verify.verdict import Verdict, combine
 
@@ -27,194 +27,43 @@ QUICK_SCHEMES, QUICK_CLAIMS = 6, 6
 """The sample of `quick`: so many changes of locks and of claims."""
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """What a side says of a mutant.
-
-    Attributes:
-        killed: Whether it contradicts what is claimed of the original; None if the side did not
-            decide.
-        why: The contradiction, or why there is no answer.
-    """
-
-    killed: bool | None
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A mutant and its judges.
-
-    Attributes:
-        name: `STRATEGY: CHANGE`.
-        kind: `scheme` or `claim`; `original` for a strategy as it is.
-        group: Its line of the table.
-        english: The change.
-        equivalent: Whether the exhaustive search sees no difference; None if it was not asked.
-        sides: What each side that was asked says.
-        finding: What is wrong, if anything is: sides that disagree, of which one lets it survive.
-        open: Why it is not decided, if it is not.
-    """
-
-    name: str
-    kind: str
-    group: str
-    english: str
-    equivalent: bool | None
-    sides: Mapping[str, Judgement]
-    finding: str | None = None
-    open: str | None = None
-
-    @property
-    def verdict(self) -> Verdict:
-        """REFUTED with a finding, UNDETERMINED if open, else PASSED."""
-        if self.finding is not None:
-            return Verdict.REFUTED
-        return Verdict.PASSED if self.open is None else Verdict.UNDETERMINED
-
-    def json(self) -> dict[str, Any]:
-        """The row as `--json` prints it."""
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            "group": self.group,
-            "change": self.english,
-            "equivalent": self.equivalent,
-            "sides": {
-                side: {"killed": j.killed, "why": j.why or None} for side, j in self.sides.items()
-            },
-            "verdict": self.verdict.value,
-            "finding": self.finding,
-            "open": self.open,
-        }
+def _mutation(
+    spec: Spec, originals: Sequence[Mutant], rows: Sequence[Mutant], sides: Mapping[str, Side],
+    quick: bool, seed: int, seconds: float,
+) -> Mutation:  # fmt: skip
+    """The whole: PASSED if every side kills every mutant that is not equivalent."""
+    verdicts = [row.verdict for row in (*originals, *rows)]
+    verdicts += [Verdict.UNDETERMINED for side in sides.values() if side.state == "missing"]
+    verdict = combine(verdicts if rows else [*verdicts, Verdict.UNDETERMINED])
+    names = dict.fromkeys(row.group for row in rows)
+    groups = [_group(name, [row for row in rows if row.group == name]) for name in names]
+    total = {name: value for name, value in vars(_group("all", rows)).items() if name != "group"}
+    return Mutation(
+        verdict=verdict,
+        exit_code=verdict.exit_code,
+        spec=str(spec.path),
+        groups=tuple(groups),
+        originals=tuple(originals),
+        rows=tuple(rows),
+        findings=tuple(row.finding for row in (*originals, *rows) if row.finding is not None),
+        sides=sides,
+        quick=quick,
+        seed=seed,
+        seconds=round(seconds, 3),
+        **total,
+    )
 
 
-@dataclass(frozen=True)
-class Group:
-    """A line of the table.
-
-    Attributes:
-        name: What its mutants have in common.
-        mutants, equivalent: How many there are.
-        killed: For each side that was asked, how many of those that are not equivalent.
-        killed_by_all: How many of those are killed by each side.
-    """
-
-    name: str
-    mutants: int
-    equivalent: int
-    killed: Mapping[str, int]
-    killed_by_all: int
-
-    @property
-    def kill_rate(self) -> float | None:
-        """The part of those that are not equivalent that every side kills; None of none."""
-        different = self.mutants - self.equivalent
-        return self.killed_by_all / different if different else None
-
-    def json(self) -> dict[str, Any]:
-        """The line as `--json` prints it."""
-        return {
-            "group": self.name,
-            "mutants": self.mutants,
-            "equivalent": self.equivalent,
-            "killed": dict(self.killed),
-            "killed_by_all": self.killed_by_all,
-            "kill_rate": self.kill_rate,
-        }
-
-
-@dataclass(frozen=True)
-class Side:
-    """A side of the campaign.
-
-    Attributes:
-        state: `asked`, `missing` (it was asked and cannot run here) or `not asked`.
-        reason: What is missing.
-        seconds: What it took.
-    """
-
-    state: str
-    reason: str | None = None
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a campaign found.
-
-    Attributes:
-        originals: The strategies as they are: where their own claims fail, mutants say nothing.
-        rows: One a mutant.
-        sides: By name, all three.
-        sampled: Whether it was a sample, of `seed`.
-    """
-
-    spec: Spec
-    originals: tuple[Row, ...]
-    rows: tuple[Row, ...]
-    sides: Mapping[str, Side]
-    sampled: bool
-    seed: int
-    seconds: float
-
-    @property
-    def findings(self) -> list[str]:
-        """Survivors and disagreements, one line each."""
-        return [row.finding for row in (*self.originals, *self.rows) if row.finding is not None]
-
-    @property
-    def verdict(self) -> Verdict:
-        """PASSED if every side kills every mutant that is not equivalent."""
-        verdicts = [row.verdict for row in (*self.originals, *self.rows)]
-        verdicts += [Verdict.UNDETERMINED for s in self.sides.values() if s.state == "missing"]
-        if not self.rows:
-            verdicts.append(Verdict.UNDETERMINED)
-        return combine(verdicts)
-
-    def groups(self) -> list[Group]:
-        """The lines of the table."""
-        names = dict.fromkeys(row.group for row in self.rows)
-        return [_group(name, [r for r in self.rows if r.group == name]) for name in names]
-
-    def total(self) -> Group:
-        """The line under the table."""
-        return _group("all", self.rows)
-
-    def json(self) -> dict[str, Any]:
-        """The report as `--json` prints it."""
-        total = self.total().json()
-        del total["group"]
-        return {
-            "verdict": self.verdict.value,
-            "exit_code": self.verdict.exit_code,
-            "spec": str(self.spec.path),
-            "quick": self.sampled,
-            "seed": self.seed,
-            "seconds": round(self.seconds, 3),
-            "sides": {
-                name: {
-                    "state": side.state, "reason": side.reason, "seconds": round(side.seconds, 3)
-                }
-                for name, side in self.sides.items()
-            },
-            **total,
-            "groups": [group.json() for group in self.groups()],
-            "originals": [row.json() for row in self.originals],
-            "rows": [row.json() for row in self.rows],
-            "findings": self.findings,
-        }  # fmt: skip
-
-
-def _group(name: str, rows: Sequence[Row]) -> Group:
+def _group(name: str, rows: Sequence[Mutant]) -> Group:
     different = [row for row in rows if row.equivalent is not True]
     asked = dict.fromkeys(side for row in rows for side in row.sides)
     killed = {side: sum(_kills(row, side) for row in different) for side in asked}
-    by_all = [row for row in different if row.verdict.good]
-    return Group(name, len(rows), len(rows) - len(different), killed, len(by_all))
+    by_all = len([row for row in different if row.verdict.good])
+    rate = by_all / len(different) if different else None
+    return Group(name, len(rows), len(rows) - len(different), killed, by_all, rate)
 
 
-def _kills(row: Row, side: str) -> bool:
+def _kills(row: Mutant, side: str) -> bool:
     return side in row.sides and row.sides[side].killed is True
 
 
@@ -228,11 +77,11 @@ def compare(
     english: str,
     sides: Mapping[str, Judgement],
     differences: Mapping[str, Difference | None] | None = None,
-) -> Row:
+) -> Mutant:
     """Put the judgements on one mutant together.
 
     Args:
-        name, kind, group, english: As in `Row`.
+        name, kind, group, english: As in `Mutant`.
         sides: What each side says.
         differences: What the searching sides saw first, where they must see the very same.
 
@@ -242,19 +91,19 @@ def compare(
     # Either search is exhaustive; where both were made they must agree anyway.
     searched = [sides[s].killed for s in ("explorer", "native") if s in sides]
     equivalent = next((not killed for killed in searched if killed is not None), None)
-    row = Row(name, kind, group, english, equivalent, sides)
+    row = Mutant(name, kind, group, english, equivalent, sides, Verdict.PASSED)
     answers = {side: j.killed for side, j in sides.items() if j.killed is not None}
     if len(set(answers.values())) > 1:
-        return replace(row, finding=f"{name}: {_odd_one_out(sides, answers)}")
+        return row.but(finding=f"{name}: {_odd_one_out(sides, answers)}")
     seen = {side: d for side, d in (differences or {}).items() if d is not None}
     if len(set(seen.values())) > 1:
         said = "; ".join(f"{side} sees in {difference}" for side, difference in seen.items())
-        return replace(row, finding=f"{name}: killed, but not for one reason: {said}")
+        return row.but(finding=f"{name}: killed, but not for one reason: {said}")
     undecided = [f"{s}: {j.why}" for s, j in sides.items() if j.killed is None]
     if undecided:
-        return replace(row, open="; ".join(undecided))
+        return row.but(open="; ".join(undecided))
     if equivalent is None and not any(answers.values()):
-        return replace(row, open=f"survives ({', '.join(answers)}); only a search tells the rest")
+        return row.but(open=f"survives ({', '.join(answers)}); only a search tells the rest")
     return row
 
 
@@ -337,7 +186,7 @@ class Campaign:
         written = dict(zip(schemes, answers[len(mutants) :], strict=True))
         said = _Said()
         for mutant, answer in zip(mutants, answers, strict=False):
-            why = "" if answer is True else "the negation of the claims is proved"
+            why = None if answer is True else "the negation of the claims is proved"
             if written[mutant.scheme] is False:
                 why = "what `verify generate` writes is not the scheme that the spec names"
             killed = None if isinstance(answer, str) else not answer
@@ -355,7 +204,8 @@ class Campaign:
         for number, mutant in enumerate(self.mutants):
             self._tell(side, number)
             difference = contradiction(observer, mutant.scheme, mutant.claims, self.environments)
-            said.mutants.append(Judgement(difference is not None, str(difference or "")))
+            why = str(difference) if difference else None
+            said.mutants.append(Judgement(difference is not None, why))
             said.differences.append(difference)
         return said
 
@@ -383,7 +233,7 @@ def run(
     engine: str = "embedded",
     source: Path | None = None,
     progress: Progress = lambda _done, _all: None,
-) -> Report:
+) -> Mutation:
     """Judge mutants by every side.
 
     Args:
@@ -431,7 +281,7 @@ def judge(
     progress: Progress = lambda _done, _all: None,
     sampled: bool = True,
     seed: int = 0,
-) -> Report:
+) -> Mutation:
     """Judge these mutants; the rest is as for `run`.
 
     Args:
@@ -468,13 +318,18 @@ def judge(
         side: Side(
             "not asked" if side not in asked else "asked" if side in said else "missing",
             missing.get(side) if side in asked else None,
-            said[side].seconds if side in said else 0.0,
+            round(said[side].seconds, 3) if side in said else 0.0,
         )
         for side in SIDES
     }
-    seconds = time.monotonic() - start
-    return Report(
-        spec, tuple(rows[: len(own)]), tuple(rows[len(own) :]), states, sampled, seed, seconds
+    return _mutation(
+        spec,
+        rows[: len(own)],
+        rows[len(own) :],
+        states,
+        sampled,
+        seed,
+        time.monotonic() - start,
     )
 
 
@@ -497,12 +352,12 @@ def _sampled(mutants: Sequence[SpecMutant], sample: random.Random) -> list[SpecM
     return chosen
 
 
-def _as_original(row: Row) -> Row:
+def _as_original(row: Mutant) -> Mutant:
     """A strategy as it is must not be killed: what is claimed of it would be false."""
     killers = [f"{side}: {j.why}" for side, j in row.sides.items() if j.killed]
     if not killers:  # nothing was changed, so nothing can survive
         decided = all(judgement.killed is not None for judgement in row.sides.values())
-        return replace(row, open=None) if decided else row
+        return row.but(finding=row.finding) if decided else row
     name = row.name.partition(":")[0]
     text = f"{name}: what is claimed of it does not hold as it is ({'; '.join(killers)})"
-    return replace(row, finding=row.finding or text)
+    return row.but(finding=row.finding or text, open=row.open)

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from verify import options
-from verify.mutation.campaign import SIDES, Group, Progress, Report, Row
+from verify.mutation.campaign import SIDES, Progress
+from verify.records.mutate import Group, Mutant, Mutation
 from verify.verdict import Verdict
 
 
@@ -78,7 +79,7 @@ def command(
             progress=progress,
         )
     if json_output:
-        print_json(report.json())
+        print_json(report)
     else:
         show(report, equivalent=equivalent, quiet=quiet)
     return report.verdict
@@ -103,7 +104,7 @@ def _bar(quiet: bool) -> Iterator[Progress]:
         yield lambda done, every: bar.update(task, completed=done, total=every)
 
 
-def show(report: Report, equivalent: bool = False, quiet: bool = False) -> None:
+def show(report: Mutation, equivalent: bool = False, quiet: bool = False) -> None:
     """Print a report: a table, what was found, and a line that sums it up.
 
     Args:
@@ -114,10 +115,10 @@ def show(report: Report, equivalent: bool = False, quiet: bool = False) -> None:
     from verify.render import note, table
 
     asked = [side for side in SIDES if report.sides[side].state == "asked"]
-    groups = report.groups()
+    groups = report.groups
     table(
         ("mutants of", "changes", "equivalent", *(f"killed: {s}" for s in asked), "kill rate"),
-        [_cells(group, asked) for group in [*groups, *([report.total()] if groups else [])]],
+        [_cells(group, asked) for group in [*groups, *([report.total] if groups else [])]],
     )
     for row in (*report.originals, *report.rows):
         if row.finding is not None:
@@ -125,16 +126,16 @@ def show(report: Report, equivalent: bool = False, quiet: bool = False) -> None:
         elif row.open is not None:
             note(f"{row.name}: not decided: {row.open}")
         elif equivalent and row.equivalent and row.kind != "original":
-            words = "" if row.english in row.name else f" ({row.english})"
+            words = "" if row.change in row.name else f" ({row.change})"
             note(f"equivalent: {row.name}{words}")
     for name, side in report.sides.items():
         if side.state == "missing":
             note(f"{name} is missing: {side.reason}")
-    total = report.total()
+    total = report.total
     if not quiet:
         took = ", ".join(f"{side} {report.sides[side].seconds:.0f} s" for side in asked)
         note(f"at the same time: {took}")
-    sample = f" (a sample, --seed {report.seed})" if report.sampled else ""
+    sample = f" (a sample, --seed {report.seed})" if report.quick else ""
     note(
         f"{report.verdict}: {total.killed_by_all} of {total.mutants - total.equivalent} mutants "
         f"killed by {_and(asked)}, {total.equivalent} equivalent{sample}"
@@ -144,7 +145,7 @@ def show(report: Report, equivalent: bool = False, quiet: bool = False) -> None:
 def _cells(group: Group, asked: list[str]) -> tuple[object, ...]:
     rate = group.kill_rate
     return (
-        group.name,
+        group.group,
         group.mutants,
         group.equivalent,
         *(group.killed.get(side, 0) for side in asked),
@@ -152,7 +153,7 @@ def _cells(group: Group, asked: list[str]) -> tuple[object, ...]:
     )
 
 
-def _how(row: Row) -> str:
+def _how(row: Mutant) -> str:
     """How to look at a mutant."""
     strategy = row.name.partition(":")[0]
     if row.kind == "original":

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from verify.bench.model import UNGUARDED
+from verify.records.base import read
+from verify.records.bench import Bench, Measured
 from verify.render import note, table
 from verify.reporting.benches import TITLES, figures, of_bench
 from verify.reporting.blocks import Block, Cell, Folded, Heading, Section, Table, Text
 from verify.reporting.command import sections_as_markdown
-from verify.reporting.records import Bench, Measured
 
 # The report that this project began with: operations a second at depths 1 and 32.
 _SEED_SYNCHRONOUS, _SEED_PIPELINED = 4_349, 100_632
@@ -23,7 +23,9 @@ _DEVICE = ("queue", "encoder", "create", "encode", "destroy", "wait", "execution
 
 
 def _typed(result: Mapping[str, Any]) -> Bench:
-    return Bench.model_validate_json(json.dumps(result))
+    found = read(Bench, result)
+    found.check()
+    return found
 
 
 def show(result: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from verify.bench.model import UNGUARDED
 from verify.bench.statistics import WIDE
+from verify.records.bench import Bench, Benches, Interval, Measured
 from verify.reporting.blocks import (
     Block,
     Cell,
@@ -21,7 +22,7 @@ from verify.reporting.blocks import (
     number,
 )
 from verify.reporting.plots import MOST, Dots, Limit, Plot, Point, Series, quantity
-from verify.reporting.records import Bench, Benches, Interval, Measured, Records
+from verify.reporting.records import Records
 
 _COMPARED = ("perEncoder", "globalMutex", "mutexSubmission")
 """What is drawn beside the unguarded device; the tables have all."""

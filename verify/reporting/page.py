@@ -10,6 +10,11 @@ from collections.abc import Mapping, Sequence
 from verify import english, resources
 from verify import spec as specs
 from verify.errors import VerifyError
+from verify.records.bench import Benches
+from verify.records.compare import Comparison
+from verify.records.explore import Exploration
+from verify.records.prove import Claim, Proofs, ProvedStrategy
+from verify.records.stress import Findings, Stress, Stressed, Vulkan
 from verify.reporting import benches
 from verify.reporting.blocks import (
     LETTERS,
@@ -35,22 +40,7 @@ from verify.reporting.blocks import (
     yes_no,
 )
 from verify.reporting.plots import quantity
-from verify.reporting.records import (
-    KINDS,
-    Benches,
-    Claim,
-    Comparison,
-    Exploration,
-    Kind,
-    Proofs,
-    ProvedStrategy,
-    Records,
-    Stress,
-    Stressed,
-    Vulkan,
-    VulkanStressed,
-    conflicts,
-)
+from verify.reporting.records import KINDS, Kind, Records, conflicts
 from verify.spec import FAULTS, Strategy
 from verify.verdict import Verdict, agreement, combine
 
@@ -141,7 +131,7 @@ def _alerts(records: Records) -> list[Alert]:
             for row in exploration.rows
             if row.verdict is not None and not row.verdict.good
         ]
-    stressed: list[tuple[str, Stressed | VulkanStressed]] = [
+    stressed: list[tuple[str, Stressed | Findings]] = [
         *(("verify stress", row) for s in records.of(Stress) for row in s.strategies),
         *(("verify stress --driver vulkan", r) for v in records.of(Vulkan) for r in v.strategies),
     ]
@@ -164,7 +154,7 @@ def _alerts(records: Records) -> list[Alert]:
         ]
     for part in records.of(Benches):
         found = combine([Verdict.PASSED, *(bench.verdict for bench in part.results)])
-        whole = combine([found, part.verdict])
+        whole = part.judged
         if whole is not found:  # slower than a baseline, or no device at all
             slower = [f"slower than the baseline: {row.key}" for row in part.slower]
             reason = "; ".join(slower or part.missing) or "nothing was measured"
