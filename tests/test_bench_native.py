@@ -104,11 +104,11 @@ std::unique_ptr<Driver> open_driver() { return std::make_unique<Fake>(); }
 def fake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The harness with the device above."""
     source = tmp_path_factory.mktemp("bench") / "native"
-    for part in ("bench", "core"):
+    for part in ("bench", "core", "mains"):
         shutil.copytree(NATIVE / part, source / part)
     (source / "bench" / "fake.cpp").write_text(FAKE)
     sources = (*devices.VULKAN.sources[:-1], "bench/fake.cpp")
-    return native.build(native.Target("mpsv_bench_fake", sources, ("-O1",)), SPEC, source)
+    return native.build(native.Target("mpsv_bench_fake", sources), SPEC, source)
 
 
 def opened(

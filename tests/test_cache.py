@@ -502,10 +502,57 @@ def test_compilers_with_arguments(
             "quoted": f'"{blanks}" -DONE=1',
         }[form],
     )
-    program = cxx.build(
-        "one", [*cxx.STANDARD, "{generated}/a.cpp"], [], {"a.cpp": "int main() { return 0; }\n"}
-    )
+    tree = cxx.Tree(tmp_path, {"a.cpp": "int main() { return 0; }\n"})
+    program = cxx.build("one", ["a.cpp"], tree)
     subprocess.run([program], check=True)
+
+
+@needs_compiler
+def test_a_planted_object_is_not_linked(place: Path, tmp_path: Path) -> None:
+    def built(name: str, code: int) -> Path:
+        text = f"int main() {{ return {code}; }}\n"
+        return cxx.build(name, ["a.cpp"], cxx.Tree(tmp_path, {"a.cpp": text}))
+
+    def objects() -> set[Path]:
+        return set((place / "native").glob("*/a.o"))
+
+    built("good", 0)
+    good = objects()
+    built("bad", 7)
+    for path in good:
+        path.write_bytes((objects() - good).pop().read_bytes())
+    assert subprocess.run([built("again", 0)], check=False).returncode == 0
+
+
+@needs_compiler
+def test_a_source_is_compiled_once_for_all_programs_that_have_it(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, root = tmp_path / "log", tmp_path / "native"
+    script = f'#!/bin/sh\nfor last; do :; done\necho "${{last##*/}}" >> {log}\nexec g++ "$@"\n'
+    monkeypatch.setenv("CXX", str(_script(tmp_path / "noting", script)))
+    (root / "part").mkdir(parents=True)
+    (root / "part" / "deep.hpp").write_text("inline int deep() { return 0; }\n")
+    (root / "part" / "near.hpp").write_text('#include "deep.hpp"\n')
+    (root / "a.cpp").write_text(
+        '#include "part/near.hpp"\nint table();\nint main() { return deep() + table(); }\n'
+    )
+    (root / "b.cpp").write_text('# include "table.hpp"\nint table() { return TABLE; }\n')
+
+    def compiled(name: str, table: int, root: Path = root) -> list[str]:
+        log.write_text("")
+        tree = cxx.Tree(root, {"table.hpp": f"#define TABLE {table}\n"})
+        program = cxx.build(name, ["a.cpp", "b.cpp"], tree)
+        assert subprocess.run([program], check=False).returncode == table
+        return sorted({"a.cpp", "b.cpp"} & set(log.read_text().split()))
+
+    assert compiled("one", 0) == ["a.cpp", "b.cpp"]
+    assert compiled("two", 0) == []
+    assert compiled("one", 1) == ["b.cpp"]
+    copy = shutil.copytree(root, tmp_path / "copy")
+    assert compiled("three", 1, copy) == []
+    (copy / "part" / "deep.hpp").write_text("inline int deep() { return 0; }  // changed\n")
+    assert compiled("three", 1, copy) == ["a.cpp"]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from conftest import type_of_run
 
 from verify.compare import compare
-from verify.native import Outcome
 from verify.records.stress import FreeResult, VulkanRow, VulkanRun
+from verify.session import Outcome
 from verify.stress import Row
 from verify.verdict import Verdict
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from verify import cli, crosscheck, native, resources, rules, semantics, spec, trace
+from verify import cli, crosscheck, resources, rules, semantics, spec, trace
 from verify.crosscheck import (
     Quotient,
     covering_runs,
@@ -24,6 +24,7 @@ from verify.crosscheck import (
 )
 from verify.engines.embedded import EmbeddedEngine
 from verify.explore import Exploration, explore
+from verify.library import Library, load_library
 from verify.packed import PackedModel, edges_of
 from verify.question import Question
 from verify.rules import Effect
@@ -39,8 +40,8 @@ CELLS = list(itertools.product(SHIPPED.strategies, ENVIRONMENTS.values()))
 
 
 @pytest.fixture(scope="module")
-def library() -> native.Library:
-    return native.library(SHIPPED)
+def library() -> Library:
+    return load_library(SHIPPED)
 
 
 # --- The runs themselves --------------------------------------------------------------------------
@@ -95,7 +96,7 @@ def _swap(packed: PackedModel, word: int) -> int:
 # --- From the model to the native side ------------------------------------------------------------
 
 
-def test_every_counterexample_ends_in_its_fault_on_the_native_side(library: native.Library) -> None:
+def test_every_counterexample_ends_in_its_fault_on_the_native_side(library: Library) -> None:
     """With one encoder, and with two where a fault needs them."""
     shown: Counter[str] = Counter()
     for strategy, env in CELLS:
@@ -112,7 +113,7 @@ def test_every_counterexample_ends_in_its_fault_on_the_native_side(library: nati
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_every_counterexample_with_two_encoders(library: native.Library) -> None:
+def test_every_counterexample_with_two_encoders(library: Library) -> None:
     for strategy, env in CELLS:
         found = explore(Question(strategy.scheme, env, 2, 2, 2))
         driven = drive_counterexamples(library, strategy, env, found)
@@ -125,7 +126,7 @@ def test_every_counterexample_with_two_encoders(library: native.Library) -> None
     [("noSync", "racyFreelist"), ("rwLock", "noRetain"), ("perStream", "confined")],
 )
 def test_the_native_side_takes_every_step(
-    library: native.Library, strategy: str, environment: str
+    library: Library, strategy: str, environment: str
 ) -> None:
     env = ENVIRONMENTS[environment]
     driven = drive_edges(library, SHIPPED.strategy(strategy), env, (2, 1, 2))
@@ -138,7 +139,7 @@ def test_the_native_side_takes_every_step(
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("strategy", SHIPPED.strategies, ids=lambda strategy: strategy.name)
 def test_the_native_side_takes_every_step_at_two_two_three(
-    library: native.Library, strategy: spec.Strategy
+    library: Library, strategy: spec.Strategy
 ) -> None:
     driven = drive_edges(library, strategy, ENVIRONMENTS["default"])
     assert driven.problems == []
@@ -146,7 +147,7 @@ def test_the_native_side_takes_every_step_at_two_two_three(
 
 
 def test_another_fault_and_another_step_are_reported(
-    library: native.Library, monkeypatch: pytest.MonkeyPatch
+    library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strategy, env = SHIPPED.strategy("noSync"), ENVIRONMENTS["default"]
     found = explore(Question(strategy.scheme, env, 2, 1, 2))
@@ -169,7 +170,7 @@ def test_another_fault_and_another_step_are_reported(
 
 
 def test_a_step_that_no_run_takes_is_reported(
-    library: native.Library, monkeypatch: pytest.MonkeyPatch
+    library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         crosscheck,
@@ -223,7 +224,7 @@ def test_a_planted_bug_is_found(tmp_path: Path, file: str, old: str, new: str, s
 # --- From the native side to the kernel -----------------------------------------------------------
 
 
-def test_random_native_runs_are_runs_of_the_model(library: native.Library) -> None:
+def test_random_native_runs_are_runs_of_the_model(library: Library) -> None:
     events: Counter[str] = Counter()
     for number, (strategy, env) in enumerate(CELLS):
         run = random_run(library, strategy, env, Bounds(2, 2, 3), seed=number)
@@ -233,7 +234,7 @@ def test_random_native_runs_are_runs_of_the_model(library: native.Library) -> No
     assert set(events) == set(rules.EVENTS)
 
 
-def test_the_kernel_replays_a_native_run(library: native.Library, engine: EmbeddedEngine) -> None:
+def test_the_kernel_replays_a_native_run(library: Library, engine: EmbeddedEngine) -> None:
     strategy, env = SHIPPED.strategy("perEncoder"), ENVIRONMENTS["default"]
     run = random_run(library, strategy, env, Bounds(2, 2, 3), seed=1)
     assert replay_runs([run], strategy, env, engine) == (len(run.events), [])
@@ -242,7 +243,7 @@ def test_the_kernel_replays_a_native_run(library: native.Library, engine: Embedd
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_the_kernel_replays_native_runs_everywhere(
-    library: native.Library, engine: EmbeddedEngine
+    library: Library, engine: EmbeddedEngine
 ) -> None:
     total = 0
     for number, (strategy, env) in enumerate(CELLS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import subprocess
 import sys
 import threading
@@ -13,19 +14,13 @@ import pytest
 
 from verify import cxx, native, resources, spec
 from verify.errors import EngineMissing, VerifyError
+from verify.library import CConfig, CEdge, CEvent, COutcome, CScheme, CState, c_scheme, load_library
 from verify.spec import KINDS, MODES, SCOPES
 
 SPEC = spec.load()
 CORE_TEST = native.Target(
     "core_test",
-    (
-        "core/guard.cpp",
-        "core/lock.cpp",
-        "core/lock_table.cpp",
-        "core/thread.cpp",
-        str(Path(__file__).parent / "native" / "core_test.cpp"),
-    ),
-    ("-O2",),
+    (*native.CORE, str(Path(__file__).parent / "native" / "core_test.cpp")),
 )
 
 
@@ -54,7 +49,7 @@ def test_the_core_has_no_data_race() -> None:
 
 
 def test_the_compiled_table_is_the_spec() -> None:
-    table = native.library(SPEC).strategies()
+    table = load_library(SPEC).strategies()
     assert list(table) == [strategy.name for strategy in SPEC.strategies]
     for strategy in SPEC.strategies:
         compiled = table[strategy.name]
@@ -68,16 +63,16 @@ def test_the_compiled_table_is_the_spec() -> None:
 
 
 def test_a_scheme_crosses_the_abi_unchanged() -> None:
-    table = native.library(SPEC).strategies()
+    table = load_library(SPEC).strategies()
     for strategy in SPEC.strategies:
-        assert bytes(native.c_scheme(strategy.scheme)) == bytes(table[strategy.name])
+        assert bytes(c_scheme(strategy.scheme)) == bytes(table[strategy.name])
 
 
 def test_the_words_are_the_vocabulary() -> None:
     from verify.rules import EVENTS, POINTS
     from verify.spec import FAULTS
 
-    library = native.library(SPEC)
+    library = load_library(SPEC)
     assert library.kinds == KINDS
     assert library.faults == FAULTS
     assert set(library.points) == set(POINTS)
@@ -86,12 +81,12 @@ def test_the_words_are_the_vocabulary() -> None:
 
 def test_structures_have_the_size_that_c_gives_them(tmp_path: Path) -> None:
     pairs = {
-        "mpsv_scheme": native.CScheme,
-        "mpsv_config": native.CConfig,
-        "mpsv_event": native.CEvent,
-        "mpsv_state": native.CState,
-        "mpsv_edge": native.CEdge,
-        "mpsv_outcome": native.COutcome,
+        "mpsv_scheme": CScheme,
+        "mpsv_config": CConfig,
+        "mpsv_event": CEvent,
+        "mpsv_state": CState,
+        "mpsv_edge": CEdge,
+        "mpsv_outcome": COutcome,
     }
     lines = [f'printf("%zu\\n", sizeof({name}));' for name in pairs]
     source = tmp_path / "sizes.c"
@@ -115,7 +110,7 @@ def test_without_a_compiler_nothing_is_decided(
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setenv("VERIFY_CACHE_DIR", str(tmp_path))
     with pytest.raises(EngineMissing) as caught:
-        native.library(SPEC)
+        load_library(SPEC)
     assert caught.value.exit_code == 2
     assert not (tmp_path / "native").exists()
 
@@ -150,6 +145,16 @@ def test_a_changed_spec_is_another_build(tmp_path: Path, monkeypatch: pytest.Mon
         assert done.stdout == f"{name}\n"
 
 
+def test_editors_are_told_what_compiles(tmp_path: Path) -> None:
+    script = Path(__file__).parent.parent / "tools" / "compile_commands.py"
+    subprocess.run([sys.executable, script, tmp_path], check=True)
+    written = (tmp_path / "compile_commands.json").read_text(encoding="utf-8")
+    rows = {row["file"]: row for row in json.loads(written)}
+    assert set(rows) > {*native.CORE, "mains/stress.cpp", "mains/vulkan.cpp"}
+    row = rows["capi/mpsv.cpp"]  # includes the strategy table
+    subprocess.run([*row["arguments"], "-fsyntax-only"], cwd=row["directory"], check=True)
+
+
 def test_two_builds_at_once_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VERIFY_CACHE_DIR", str(tmp_path))
     main = tmp_path / "main.cpp"
@@ -164,7 +169,9 @@ def test_two_builds_at_once_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for thread in threads:
         thread.join()
     assert len(set(found)) == 1 and len(found) == 4
-    assert [path.name for path in (tmp_path / "native").iterdir()] == [found[0].parent.name]
+    made = [path for path in (tmp_path / "native").rglob("*") if path.name != "record.json"]
+    assert sorted(path.name for path in made if path.is_file()) == ["empty", "main.o"]
+    assert len(made) == 4  # with a directory for each
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the linker's option is GNU's")

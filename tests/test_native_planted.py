@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 from conftest import mostly_slow
-from planted import Bug, Builder
+from planted import Bug
 
 from verify import campaign, controls, native, spec, stress
+from verify.errors import EngineMissing
+from verify.library import Library
 from verify.lockstep import Lockstep
-from verify.native import Outcome
 from verify.records.stress import FreeResult
+from verify.session import Outcome, Session, StepResult
 from verify.spec import LockScheme
 from verify.verdict import Verdict
 
@@ -79,7 +81,7 @@ BUGS = (
     Bug(
         "handler not intercepted",
         "sched/session.cpp",
-        "if (kind == Kind::complete && !config_.handlers_intercepted) {",
+        "if (kind == Kind::complete && !config_.handlersIntercepted) {",
         "if (kind == Kind::complete) {",
         "faults:",
     ),
@@ -185,17 +187,21 @@ BUGS = (
 )
 
 
-@pytest.fixture(scope="session")
-def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where compiled pieces are kept, by all workers of a test run."""
-    return tmp_path_factory.getbasetemp().parent / "planted-objects"
+_build = native.build
+
+
+def _build_unsanitized(target: native.Target, spec: spec.Spec, source: Path | None = None) -> Path:
+    if target is native.STRESS_TSAN:
+        raise EngineMissing("not built for this test")
+    return _build(target, spec, source)
 
 
 def driver(
-    source: Path | None, objects: Path, tmp_path: Path, patch: pytest.MonkeyPatch, tsan: bool
+    source: Path | None, tmp_path: Path, patch: pytest.MonkeyPatch, tsan: bool
 ) -> stress.FakeDriver:
     """The campaign on a copy of the sources, with less of everything."""
-    patch.setattr(native, "build", Builder(objects, tsan))
+    if not tsan:
+        patch.setattr(native, "build", _build_unsanitized)
     patch.setattr(stress, "FREE_OPERATIONS", 12_000)
     file = tmp_path / "table.toml"
     file.write_text(TABLE)
@@ -242,11 +248,9 @@ def _params(bugs: Sequence[Bug]) -> list[Any]:
 
 
 @pytest.mark.parametrize("bug", _params(BUGS))
-def test_a_planted_bug_is_found(
-    bug: Bug, tmp_path: Path, objects: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_planted_bug_is_found(bug: Bug, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tsan = bug.sign == "ThreadSanitizer:"
-    made = driver(bug.plant(tmp_path), objects, tmp_path, monkeypatch, tsan)
+    made = driver(bug.plant(tmp_path), tmp_path, monkeypatch, tsan)
     made._blind = []  # whether the arms can see is another test's business
     row = run(made, bug.strategy)
     assert row.verdict is Verdict.REFUTED, row.reasons
@@ -262,15 +266,15 @@ def test_a_planted_bug_is_found(
     mostly_slow(["mine", "taker", "keeper", "readers"], "mine"),
 )
 def test_without_a_bug_all_agrees(
-    name: str, tmp_path: Path, objects: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = driver(None, objects, tmp_path, monkeypatch, tsan=True)
+    made = driver(None, tmp_path, monkeypatch, tsan=True)
     row = run(made, name)
     assert row.verdict is Verdict.AGREES, row.reasons
     assert made.blind() == []
 
 
-def test_a_handler_wrapped_twice_is_seen(tmp_path: Path, objects: Path) -> None:
+def test_a_handler_wrapped_twice_is_seen(tmp_path: Path) -> None:
     """Each time it would count as a handler inside a handler."""
     bug = Bug(
         "wrapped twice",
@@ -281,8 +285,8 @@ def test_a_handler_wrapped_twice_is_seen(tmp_path: Path, objects: Path) -> None:
         "",
     )
     try:
-        program = Builder(objects, False)(native.OBJC, spec.load(), bug.plant(tmp_path))
-    except subprocess.CalledProcessError:
+        program = native.build(native.OBJC, spec.load(), bug.plant(tmp_path))
+    except EngineMissing:
         pytest.skip("no Objective-C++ compiler")
     done = subprocess.run(
         [program, "strategy=perEncoder", "operations=4000"],
@@ -296,22 +300,23 @@ def test_a_handler_wrapped_twice_is_seen(tmp_path: Path, objects: Path) -> None:
 BLIND = (
     Bug(
         "a recorder that records nothing",
-        "drivers/fake/record.cpp",
+        "runs/record.cpp",
         "        log.push_back(moment);\n        progress.store(log.size());\n"
         "        over = log.size() >= limit;\n",
+        "        static_cast<void>(moment);\n"
         "        progress.store(progress.load() + 1);\n        over = progress.load() >= limit;\n",
         "the recorder",
     ),
     Bug(
         "a recorder of one thread",
-        "drivers/fake/record.cpp",
+        "runs/record.cpp",
         "        while (dispatch()) operation();\n",
         "        while (number_ == 0 && dispatch()) operation();\n",
         "no two threads that overlap",
     ),
     Bug(
         "a recorder that lets one thread in at a time",
-        "drivers/fake/record.cpp",
+        "runs/record.cpp",
         "    void operation() {\n        Cell& cell",
         "    void operation() {\n        static std::mutex one;\n"
         "        const std::lock_guard<std::mutex> held(one);\n        Cell& cell",
@@ -319,7 +324,7 @@ BLIND = (
     ),
     Bug(
         "a sanitizer that reports nothing",
-        "capi/stress_main.cpp",
+        "mains/stress.cpp",
         "using namespace mpsverify;\n",
         "using namespace mpsverify;\n"
         'extern "C" __attribute__((visibility("default"))) const char*\n'
@@ -328,7 +333,7 @@ BLIND = (
     ),
     Bug(
         "a sanitizer whose reports are suppressed",
-        "capi/stress_main.cpp",
+        "mains/stress.cpp",
         "using namespace mpsverify;\n",
         "using namespace mpsverify;\n"
         'extern "C" __attribute__((visibility("default"))) const char*\n'
@@ -352,7 +357,7 @@ BLIND = (
     ),
     Bug(
         "free threads that run one after another",
-        "drivers/fake/free_run.cpp",
+        "runs/free_run.cpp",
         "            if (client) {\n                runner.run_client();",
         "            static std::mutex one;\n            if (client) {\n"
         "                const std::lock_guard<std::mutex> held(one);\n"
@@ -361,28 +366,28 @@ BLIND = (
     ),
     Bug(
         "free threads that wait for no handler",
-        "drivers/fake/free_run.cpp",
-        "config_.handlers_tear_down && draw(64) == 0) {",
-        "config_.handlers_tear_down && draw(64) == 64) {",
+        "runs/free_run.cpp",
+        "config_.handlersTearDown && draw(64) == 0) {",
+        "config_.handlersTearDown && draw(64) == 64) {",
         "no call waited for a handler",
     ),
     Bug(
         "free threads whose faults are not counted",
-        "drivers/fake/free_run.cpp",
+        "runs/free_run.cpp",
         "outcome.faults[f] = totals.faults[f].load();",
         "outcome.faults[f] = 0 * totals.faults[f].load();",
         "shows no fault in free runs",
     ),
     Bug(
         "a control arm that does not run",
-        "drivers/fake/free_run.cpp",
-        "            config_.guarded && (kind != Kind::complete || config_.handlers_intercepted);",
-        "            kind != Kind::complete || config_.handlers_intercepted;",
+        "runs/free_run.cpp",
+        "            config_.guarded && (kind != Kind::complete || config_.handlersIntercepted);",
+        "            kind != Kind::complete || config_.handlersIntercepted;",
         "shows no fault in free runs",
     ),
     Bug(
         "a control arm that hangs",
-        "drivers/fake/free_run.cpp",
+        "runs/free_run.cpp",
         "        if (!through_guard) {\n            body(object, kind);",
         "        while (!config_.guarded) std::this_thread::yield();\n"
         "        if (!through_guard) {\n            body(object, kind);",
@@ -390,7 +395,7 @@ BLIND = (
     ),
     Bug(
         "a control arm that crashes",
-        "drivers/fake/free_run.cpp",
+        "runs/free_run.cpp",
         "        if (!through_guard) {\n            body(object, kind);",
         "        if (!config_.guarded) *static_cast<volatile int*>(nullptr) = 0;\n"
         "        if (!through_guard) {\n            body(object, kind);",
@@ -401,10 +406,10 @@ BLIND = (
 
 @pytest.mark.parametrize("bug", _params(BLIND))
 def test_a_blind_arm_is_no_evidence(
-    bug: Bug, tmp_path: Path, objects: Path, monkeypatch: pytest.MonkeyPatch
+    bug: Bug, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tsan = "ThreadSanitizer" in bug.sign
-    made = driver(bug.plant(tmp_path), objects, tmp_path, monkeypatch, tsan)
+    made = driver(bug.plant(tmp_path), tmp_path, monkeypatch, tsan)
     row = run(made, "mine", 0.5)
     assert row.verdict is Verdict.UNDETERMINED, row.reasons
     assert any(bug.sign in reason for reason in row.reasons), row.reasons
@@ -425,12 +430,12 @@ def _no_sanitizer(patch: pytest.MonkeyPatch) -> None:
 def _itself(pair: Lockstep, *_: object) -> object:
     """The comparison of the native side with itself."""
     pair.state = pair.session.state()
-    return native.StepResult("stepped")
+    return StepResult("stepped")
 
 
-def _one_lock(library: native.Library, scheme: LockScheme, *where: Any) -> native.Session:
+def _one_lock(library: Library, scheme: LockScheme, *where: Any) -> Session:
     planted = scheme == controls.UNGUARDED
-    return native.Session(library, controls.ONE_LOCK if planted else scheme, *where)
+    return Session(library, controls.ONE_LOCK if planted else scheme, *where)
 
 
 real_free = stress.FakeDriver._free
@@ -473,7 +478,7 @@ SEAMS: dict[str, tuple[Callable[[pytest.MonkeyPatch], object], str]] = {
         "the campaign checked no event",
     ),
     "schedules that are not run": (
-        lambda p: p.setattr(native.Session, "explore", _says(Outcome())),
+        lambda p: p.setattr(Session, "explore", _says(Outcome())),
         "no schedule was run",
     ),
     "a control that is not run": (
@@ -490,11 +495,11 @@ SEAMS: dict[str, tuple[Callable[[pytest.MonkeyPatch], object], str]] = {
 
 @pytest.mark.parametrize("seam", SEAMS)
 def test_a_blind_oracle_is_no_evidence(
-    seam: str, tmp_path: Path, objects: Path, monkeypatch: pytest.MonkeyPatch
+    seam: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant, sign = SEAMS[seam]
     plant(monkeypatch)
-    made = driver(None, objects, tmp_path, monkeypatch, tsan=True)
+    made = driver(None, tmp_path, monkeypatch, tsan=True)
     row = run(made, "mine", 0.3)
     assert row.verdict is Verdict.UNDETERMINED, row.reasons
     assert any(sign in reason for reason in row.reasons), row.reasons

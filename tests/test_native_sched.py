@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import pytest
 from conftest import mostly_slow
 
-from verify import native, spec
+from verify import spec
 from verify.campaign import DEEP, programs, run_programs
 from verify.errors import VerifyError
+from verify.library import Library, load_library
 from verify.packed import PackedModel
 from verify.rules import CRASHING
 from verify.semantics import Bounds, Event
+from verify.session import Session, schedule_text
 from verify.spec import Strategy
 
 SPEC = spec.load()
@@ -22,14 +24,14 @@ NAMES = [strategy.name for strategy in SPEC.strategies]
 
 
 @pytest.fixture(scope="module")
-def library() -> native.Library:
-    return native.library(SPEC)
+def library() -> Library:
+    return load_library(SPEC)
 
 
 @pytest.fixture
-def session(library: native.Library, request: pytest.FixtureRequest) -> Iterator[native.Session]:
+def session(library: Library, request: pytest.FixtureRequest) -> Iterator[Session]:
     name = getattr(request, "param", "perEncoder")
-    with native.session(library, SPEC.strategy(name).scheme, DEFAULT, BOUNDS) as opened:
+    with Session(library, SPEC.strategy(name).scheme, DEFAULT, BOUNDS) as opened:
         yield opened
 
 
@@ -41,10 +43,8 @@ def session(library: native.Library, request: pytest.FixtureRequest) -> Iterator
     ),
     ids=NAMES,
 )
-def test_every_small_program_agrees_with_the_claim(
-    library: native.Library, strategy: Strategy
-) -> None:
-    with native.session(library, strategy.scheme, DEFAULT, BOUNDS) as opened:
+def test_every_small_program_agrees_with_the_claim(library: Library, strategy: Strategy) -> None:
+    with Session(library, strategy.scheme, DEFAULT, BOUNDS) as opened:
         outcome, done = run_programs(opened, programs(), 2, deadline=float("inf"))
         deep, preemptions = DEEP
         outcome.add(opened.explore(deep, preemptions))
@@ -62,9 +62,9 @@ def test_every_small_program_agrees_with_the_claim(
 
 @pytest.mark.parametrize("strategy", SPEC.strategies, ids=NAMES)
 def test_random_schedules_catch_each_unsafe_strategy_with_every_seed(
-    library: native.Library, strategy: Strategy
+    library: Library, strategy: Strategy
 ) -> None:
-    with native.session(library, strategy.scheme, DEFAULT, BOUNDS) as opened:
+    with Session(library, strategy.scheme, DEFAULT, BOUNDS) as opened:
         for seed in range(20):
             outcome = opened.walk("c0e0d0,c0e0d0", seed, 2000)
             found = strategy.claims.fault in outcome.faults
@@ -76,9 +76,7 @@ def test_random_schedules_catch_each_unsafe_strategy_with_every_seed(
     # Every environment once, and three kinds of locks; all pairs are in the slow test.
     [*(("perEncoder", e) for e in SPEC.environments), ("rwLock", "default"), ("perOp", "default")],
 )
-def test_the_native_graph_is_the_model_graph(
-    library: native.Library, name: str, environment: str
-) -> None:
+def test_the_native_graph_is_the_model_graph(library: Library, name: str, environment: str) -> None:
     env = SPEC.environments[environment]
     # The two environments with the most states have their full bounds in the slow test.
     bounds = Bounds(2, 2, 2) if environment in ("racyFreelist", "noRetain") else BOUNDS
@@ -90,15 +88,15 @@ def test_the_native_graph_is_the_model_graph(
 @pytest.mark.parametrize("environment", SPEC.environments)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_native_graph_is_the_model_graph_at_full_bounds(
-    library: native.Library, name: str, environment: str
+    library: Library, name: str, environment: str
 ) -> None:
     _compare_graphs(library, name, environment, BOUNDS)
 
 
-def _compare_graphs(library: native.Library, name: str, environment: str, bounds: Bounds) -> None:
+def _compare_graphs(library: Library, name: str, environment: str, bounds: Bounds) -> None:
     """Every edge and every crash, in both directions."""
     env, scheme = SPEC.environments[environment], SPEC.strategy(name).scheme
-    with native.session(library, scheme, env, bounds) as opened:
+    with Session(library, scheme, env, bounds) as opened:
         graph = opened.graph()
     packed = PackedModel(scheme, env, bounds)
     words = [packed.packing.pack(state) for state in graph.states]
@@ -121,54 +119,54 @@ def _compare_graphs(library: native.Library, name: str, environment: str, bounds
 
 
 @pytest.mark.parametrize("session", ["noSync", "perOp", "rwLock", "perStream"], indirect=True)
-def test_a_found_schedule_shows_its_fault_again(session: native.Session) -> None:
+def test_a_found_schedule_shows_its_fault_again(session: Session) -> None:
     first = session.explore("c0e0d0,c0e0d0", 3).first
     assert first
     for fault, schedule in first.items():
         session.run(schedule)
         assert fault in session.faults(), schedule
-        session.run(native.schedule_text(session.trace()))  # the text form loses nothing
+        session.run(schedule_text(session.trace()))  # the text form loses nothing
 
 
-def test_more_preemptions_mean_more_schedules(session: native.Session) -> None:
+def test_more_preemptions_mean_more_schedules(session: Session) -> None:
     counts = [session.explore("c0e0d0,c0e0d0", bound).schedules for bound in range(5)]
     assert counts == sorted(set(counts))
 
 
-def test_exploration_stops_when_told(session: native.Session) -> None:
+def test_exploration_stops_when_told(session: Session) -> None:
     outcome = session.explore("c0e0d0,c0e0d0", 4, schedules=10)
     assert outcome.schedules == 10
     assert not outcome.complete
 
 
-def test_a_run_is_the_same_every_time(library: native.Library) -> None:
+def test_a_run_is_the_same_every_time(library: Library) -> None:
     scheme = SPEC.strategy("noSync").scheme
-    with native.session(library, scheme, DEFAULT, BOUNDS) as opened:
+    with Session(library, scheme, DEFAULT, BOUNDS) as opened:
         one = opened.walk("c0e0d0,c0k0e0", 7, 500)
         other = opened.walk("c0e0d0,c0k0e0", 7, 500)
     assert (one.faults, one.first, one.steps) == (other.faults, other.first, other.steps)
 
 
-def test_the_schedule_picks_the_block(session: native.Session) -> None:
+def test_the_schedule_picks_the_block(session: Session) -> None:
     for block in range(3):
         session.run(f"Ac0A2Ap{block}A3")
         assert session.state().memory.impl[0] == block
 
 
 def test_assertion_mode_sees_an_unguarded_handler_with_one_thread(
-    library: native.Library,
+    library: Library,
 ) -> None:
     scheme = SPEC.strategy("perEncoder").scheme
     bypass = SPEC.environments["handlersBypass"]
     for env, fails in ((bypass, True), (DEFAULT, False)):
-        with native.session(library, scheme, env, Bounds(1, 1, 1), assert_held=True) as opened:
+        with Session(library, scheme, env, Bounds(1, 1, 1), assert_held=True) as opened:
             opened.run("Ac0A6Ak0A5")
             assert (opened.failure() is not None) == fails
 
 
-def test_a_search_counts_the_same_schedules_each_time(library: native.Library) -> None:
+def test_a_search_counts_the_same_schedules_each_time(library: Library) -> None:
     scheme = SPEC.strategy("perEncoder").scheme
-    with native.session(library, scheme, DEFAULT, BOUNDS) as opened:
+    with Session(library, scheme, DEFAULT, BOUNDS) as opened:
         outcomes = [opened.explore("c0e0d0,c0e0d0", 4) for _ in range(2)]
     assert outcomes[0].schedules == outcomes[1].schedules > 100
 
@@ -188,7 +186,7 @@ def test_a_search_counts_the_same_schedules_each_time(library: native.Library) -
     ],
 )
 def test_a_schedule_that_cannot_be_followed_says_where(
-    session: native.Session, schedule: str, message: str
+    session: Session, schedule: str, message: str
 ) -> None:
     with pytest.raises(VerifyError) as caught:
         session.run(schedule)
@@ -196,6 +194,6 @@ def test_a_schedule_that_cannot_be_followed_says_where(
 
 
 @pytest.mark.parametrize("program", ["q0", "c", "c5", "c0,c0,c0", "c0|e0|e0"])
-def test_a_program_that_makes_no_sense_is_refused(session: native.Session, program: str) -> None:
+def test_a_program_that_makes_no_sense_is_refused(session: Session, program: str) -> None:
     with pytest.raises(VerifyError, match="program"):
         session.explore(program, 1)

@@ -21,6 +21,7 @@ from verify import native, resources, spec, stress, vulkan
 from verify import trace as traces
 from verify.campaign import campaign, programs
 from verify.errors import EngineMissing, VerifyError
+from verify.library import Library, load_library
 from verify.lockstep import (
     DivergenceError,
     Lockstep,
@@ -31,6 +32,7 @@ from verify.lockstep import (
 from verify.question import Question
 from verify.records.stress import Counterexample, FreeResult, VulkanRun
 from verify.semantics import Bounds, Model
+from verify.session import Session
 from verify.verdict import Verdict
 
 SPEC = spec.load()
@@ -39,8 +41,8 @@ UNSAFE = [s for s in SPEC.strategies if not s.claims.safe]
 
 
 @pytest.fixture(scope="module")
-def library() -> native.Library:
-    return native.library(SPEC)
+def library() -> Library:
+    return load_library(SPEC)
 
 
 @pytest.fixture(scope="module")
@@ -161,21 +163,21 @@ def test_bad_arguments_are_one_line_and_exit_3(verify: type_of_run, arguments: l
     mostly_slow(UNSAFE, *map(SPEC.strategy, ("noSync", "perOp", "rwLock"))),
     ids=lambda s: s.name,
 )
-def test_campaigns_catch_and_shrink(library: native.Library, strategy: spec.Strategy) -> None:
+def test_campaigns_catch_and_shrink(library: Library, strategy: spec.Strategy) -> None:
     fault = strategy.claims.fault
     assert fault is not None
     found = campaign(library, SPEC, strategy, [DEFAULT], frozenset([fault]), 3, 20.0)
     assert found.example is not None
     assert found.example.shows == fault
     # The shortest possible has 13 or 14 steps; letters and digits, two or three a step.
-    with native.session(library, strategy.scheme, DEFAULT, found.example.bounds) as session:
+    with Session(library, strategy.scheme, DEFAULT, found.example.bounds) as session:
         session.run(found.example.schedule)
         assert fault in session.faults()
         assert len(session.trace()) <= 20
 
 
 def test_a_campaign_on_a_safe_strategy_finds_nothing_and_checks_every_event(
-    library: native.Library,
+    library: Library,
 ) -> None:
     strategy = SPEC.strategy("perEncoder")
     everything = frozenset(spec.FAULTS)
@@ -185,7 +187,7 @@ def test_a_campaign_on_a_safe_strategy_finds_nothing_and_checks_every_event(
     assert found.events > 500
 
 
-def test_campaigns_agree_with_the_model_in_every_environment(library: native.Library) -> None:
+def test_campaigns_agree_with_the_model_in_every_environment(library: Library) -> None:
     environments = list(SPEC.environments.values())
     for name in ("perEncoder", "noSync"):
         strategy = SPEC.strategy(name)
@@ -194,11 +196,11 @@ def test_campaigns_agree_with_the_model_in_every_environment(library: native.Lib
         assert found.faults
 
 
-def test_a_model_of_another_scheme_diverges(library: native.Library) -> None:
+def test_a_model_of_another_scheme_diverges(library: Library) -> None:
     """The comparison can fail: native rwLock against the model of globalMutex."""
     rw, mutex = SPEC.strategy("rwLock").scheme, SPEC.strategy("globalMutex").scheme
     bounds = Bounds(2, 1, 1)
-    with native.session(library, rw, DEFAULT, bounds) as session:
+    with Session(library, rw, DEFAULT, bounds) as session:
         pair = Lockstep(session, Model(mutex, DEFAULT, bounds))
         pair.dispatch(0, "create", 0)
         for _ in range(6):
@@ -211,7 +213,7 @@ def test_a_model_of_another_scheme_diverges(library: native.Library) -> None:
     assert any(line.startswith("native:") for line in caught.value.lines())
 
 
-def test_the_same_seed_finds_the_same(library: native.Library) -> None:
+def test_the_same_seed_finds_the_same(library: Library) -> None:
     strategy = SPEC.strategy("perOp")
     runs = [
         campaign(library, SPEC, strategy, [DEFAULT], frozenset(["nullDeref"]), 11, 20.0)
@@ -224,7 +226,7 @@ def test_the_same_seed_finds_the_same(library: native.Library) -> None:
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("strategy", UNSAFE, ids=lambda s: s.name)
 def test_each_unsafe_strategy_is_caught_with_every_seed(
-    library: native.Library, strategy: spec.Strategy, seed: int
+    library: Library, strategy: spec.Strategy, seed: int
 ) -> None:
     fault = strategy.claims.fault
     assert fault is not None
@@ -404,7 +406,7 @@ def test_without_vulkan_nothing_is_decided(verify: type_of_run) -> None:
 
 
 def test_hypothesis_missing_is_undetermined(
-    library: native.Library, monkeypatch: pytest.MonkeyPatch
+    library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     with pytest.raises(EngineMissing, match="pip install hypothesis"):

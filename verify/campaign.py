@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from verify import cache, native
+from verify import cache
 from verify.english import state_lines
 from verify.errors import EngineMissing
+from verify.library import Library
 from verify.lockstep import DivergenceError, Lockstep, Memo, shrink
-from verify.native import Outcome, Session, StepResult
 from verify.records.stress import Counterexample
 from verify.semantics import Bounds, Event, Model
+from verify.session import Outcome, Session, StepResult
 from verify.spec import KINDS, Environment, LockScheme, Spec, Strategy
 
 SETUPS = ("", "c0|", "c0c1|")
@@ -94,7 +95,7 @@ class CampaignResult:
 
 
 def campaign(
-    library: native.Library,
+    library: Library,
     spec: Spec,
     strategy: Strategy,
     environments: Sequence[Environment],

@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from verify import native
 from verify.campaign import campaign
 from verify.errors import EngineMissing, VerifyError
+from verify.library import Library
 from verify.lockstep import DivergenceError
 from verify.recorded import check, overlaps, record
 from verify.semantics import Model
@@ -29,7 +29,7 @@ ONE_LOCK = LockScheme(dict.fromkeys(KINDS, (Request("global", "exclusive"),)), c
 _RUNS = 4
 
 
-def campaign_control(library: native.Library, spec: Spec, env: Environment, seed: int) -> str:
+def campaign_control(library: Library, spec: Spec, env: Environment, seed: int) -> str:
     """Hypothesis' campaign with a model that is not the native side's.
 
     Returns:

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 import click
 
-from verify import native, options
+from verify import options
 from verify import spec as specs
 from verify.engines.base import Engine
 from verify.english import event_text
@@ -31,11 +31,13 @@ from verify.explore_cli import (
     environments_option,
     strategies_option,
 )
+from verify.library import Library, load_library
 from verify.lockstep import DivergenceError, Lockstep, Memo
 from verify.packed import PackedModel
 from verify.question import Question
 from verify.rules import CRASHING
 from verify.semantics import Bounds, Event, Model
+from verify.session import Session
 from verify.spec import KINDS, Environment, Spec, Strategy
 from verify.symmetry import block_renaming
 from verify.trace import Recorded, Trace
@@ -157,12 +159,12 @@ class Driven:
 
 
 def drive_counterexamples(
-    library: native.Library, strategy: Strategy, env: Environment, found: Exploration
+    library: Library, strategy: Strategy, env: Environment, found: Exploration
 ) -> Driven:
     """Make the native side follow each counterexample of a search, to the same fault."""
     result = Driven()
     for fault, run in found.counterexamples.items():
-        with native.session(library, strategy.scheme, env, run.bounds) as session:
+        with Session(library, strategy.scheme, env, run.bounds) as session:
             pair = Lockstep(session, Model(strategy.scheme, env, run.bounds))
             problem = _follow(pair, run.events)
             if problem is None and run.fault is not None:
@@ -175,7 +177,7 @@ def drive_counterexamples(
 
 
 def drive_edges(
-    library: native.Library, strategy: Strategy, env: Environment, sizes: Sizes = SIZES
+    library: Library, strategy: Strategy, env: Environment, sizes: Sizes = SIZES
 ) -> Driven:
     """Make the native side take every step of the model, in every instance of that size.
 
@@ -189,13 +191,13 @@ def drive_edges(
     return result
 
 
-def _drive_instance(library: native.Library, packed: PackedModel, result: Driven) -> None:
+def _drive_instance(library: Library, packed: PackedModel, result: Driven) -> None:
     graph = Quotient(packed)
     wanted = {(node, event) for node, steps in graph.steps.items() for event, _ in steps}
     covered: set[tuple[int, Event]] = set()
     memo: Memo = {}
     model = packed.model
-    with native.session(library, model.scheme, model.env, packed.bounds) as session:
+    with Session(library, model.scheme, model.env, packed.bounds) as session:
         for run in covering_runs(packed, graph):
             session.reset()
             pair = Lockstep(session, model, memo)
@@ -252,7 +254,7 @@ def _ends_in(pair: Lockstep, thread: int, fault: str) -> str | None:
 
 
 def random_run(
-    library: native.Library, strategy: Strategy, env: Environment, bounds: Bounds, seed: int
+    library: Library, strategy: Strategy, env: Environment, bounds: Bounds, seed: int
 ) -> Trace:
     """Run random operations under a random schedule on the native side, and record them.
 
@@ -265,7 +267,7 @@ def random_run(
     """
     generator = random.Random(seed)  # noqa: S311  # no secret
     calls = list(itertools.product(range(bounds.threads), KINDS, range(bounds.encoders)))
-    with native.session(library, strategy.scheme, env, bounds) as session:
+    with Session(library, strategy.scheme, env, bounds) as session:
         for _ in range(LENGTH):
             # Mostly work; a client that releases its encoders early has nothing left to do.
             if generator.random() < 0.01:
@@ -357,7 +359,7 @@ def cross_check(
     Raises:
         EngineMissing: There is no compiler.
     """
-    library = native.library(spec, source)
+    library = load_library(spec, source)
     examples = drive_counterexamples(
         library, strategy, env, explore(Question(strategy.scheme, env))
     )

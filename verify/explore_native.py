@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from verify import answers, cache, cxx
+from verify import answers, cache, cxx, resources
 from verify.children import tied
 from verify.errors import EngineMissing, VerifyError
 from verify.explore import Exploration
@@ -211,6 +211,5 @@ def build(text: str) -> Path:
         VerifyError: If it does not compile or the cache cannot be written; `NoCompilerError` if
             there is no compiler.
     """
-    return cxx.build(
-        "engine", [*cxx.STANDARD, "-O2", "{generated}/engine.cpp"], [], {"engine.cpp": text}
-    )
+    tree = cxx.Tree(resources.root() / "native", {"engine.cpp": text})
+    return cxx.build("engine", ["engine.cpp"], tree)

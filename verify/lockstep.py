@@ -13,15 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from verify import answers, native, trace
+from verify import answers, trace
 from verify.english import event_text, letter, state_lines
 from verify.errors import VerifyError
 from verify.files import read_start, save_file
-from verify.native import Session, StepResult
+from verify.library import load_library
 from verify.records.base import as_json, read
 from verify.records.stress import FORMAT, Counterexample
 from verify.rules import CRASHING, FAULT_RULES
 from verify.semantics import Bounds, Event, FaultAt, Model, State
+from verify.session import Session, StepResult, schedule_text
 from verify.spec import Spec
 from verify.verdict import Verdict, agreement
 
@@ -106,7 +107,7 @@ class Lockstep:
 
     def schedule(self) -> str:
         """What was done so far, in a form that can be pasted."""
-        return native.schedule_text(self.events) + self.attempt
+        return schedule_text(self.events) + self.attempt
 
     def _compare(
         self, result: StepResult, thread: int | None, kind: str | None, encoder: int | None
@@ -200,7 +201,7 @@ def load_counterexample(path: Path) -> Counterexample:
 
 def _from_trace(recorded: trace.Recorded) -> Counterexample:
     fault = recorded.trace.fault
-    schedule = native.schedule_text(recorded.trace.events)
+    schedule = schedule_text(recorded.trace.events)
     if fault is not None and fault.fault in CRASHING:
         schedule += f"{letter(fault.t)}!"
     return Counterexample(
@@ -301,8 +302,8 @@ def replay(
             f"{path}: unknown environment {example.environment!r}; use one of {names}"
         )
     env = spec.environments[example.environment]
-    library = native.library(spec, source)
-    with native.session(library, strategy.scheme, env, example.bounds) as session:
+    library = load_library(spec, source)
+    with Session(library, strategy.scheme, env, example.bounds) as session:
         try:
             session.run(example.schedule)
         except VerifyError as error:

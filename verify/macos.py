@@ -12,11 +12,13 @@ wheels a checkout.  What comes out has been compiled and linked, never run by us
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from verify import cxx, native, resources
@@ -50,39 +52,35 @@ def build(
     """
     if importlib.util.find_spec("ziglang") is None:
         raise EngineMissing("ziglang is not installed: pip install ziglang")
-    source = resources.root() / "native"
     found = metal_cpp is not None and (metal_cpp / "Metal" / "Metal.hpp").is_file()
     if target is native.METAL and not found:
         raise EngineMissing(
             "metal-cpp is missing: name the directory with Metal/Metal.hpp by --metal-cpp"
         )
-    command = [sys.executable, "-m", "ziglang", "c++", "-target", f"{architecture}-macos.{_MACOS}"]
-    command += ["-std=c++17", "-O2", *cxx.WARNINGS, "-fvisibility=hidden", f"-I{source}"]
+    zig = (sys.executable, "-m", "ziglang", "c++", "-target", f"{architecture}-macos.{_MACOS}")
+    # Asked for its version it leaves a file; the first time it builds its C++ library as well.
+    compiler = cxx.Compiler(zig, importlib.metadata.version("ziglang"), seconds=_SECONDS)
+    sources, options, libraries = target.sources, target.options, ["objc/libobjc.tbd"]
     if metal_cpp is not None:
-        command += ["-isystem", str(metal_cpp), "-isystem", str(source / "drivers/metal/stubs")]
+        target = native.with_metal(target, metal_cpp)
         # metal-cpp's constants are weak imports: without an SDK only the loader knows which exist.
-        command += ["-Wl,-undefined,dynamic_lookup"]
-    sources = target.sources
+        libraries += ["-Wl,-undefined,dynamic_lookup"]
     if target.shared:
         # Without local symbols, which would name the files of this machine.
-        command += ["-shared", "-s", f"-Wl,-install_name,@rpath/{output.name}"]
-        command += ["-fvisibility-global-new-delete=force-hidden"]
+        libraries += ["-s", f"-Wl,-install_name,@rpath/{output.name}"]
+        options = (*options, "-fvisibility-global-new-delete=force-hidden")
         sources = (*sources, "capi/allocation.cpp")
-    command += [str(source / name) for name in sources]
-    with tempfile.TemporaryDirectory() as scratch:
-        made = Path(scratch) / output.name
-        header = Path(scratch) / "strategies.hpp"
-        header.write_text(native.strategies_header(spec), encoding="utf-8")
-        command += [f"-I{scratch}", str(source / "objc" / "libobjc.tbd"), "-o", str(made)]
-        _run(command, f"{output.name} does not compile for {architecture}")
-        try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            output.write_bytes(made.read_bytes())
-            output.chmod(0o755)
-        except OSError as error:
-            raise VerifyError(
-                f"{output}: {error.strerror or error}; name another directory, or make room"
-            ) from None
+    made = replace(
+        target, name=output.name, sources=sources, options=options, libraries=tuple(libraries)
+    )
+    built = native.build(made, spec, found=compiler)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(built, output)
+    except OSError as error:
+        raise VerifyError(
+            f"{output}: {error.strerror or error}; name another directory, or make room"
+        ) from None
     return output
 
 

@@ -195,7 +195,7 @@ def run_once(
     Args:
         executable: `mpsv_metal`.
         total: What it is added to.
-        arguments: `native/drivers/metal/metal_main.cpp` has their names.
+        arguments: `native/mains/metal.cpp` has their names.
         debug: With Metal's debug layer.
 
     Returns:

@@ -2,7 +2,7 @@
 
 The scheduled arms of `verify stress` choose every interleaving themselves.  Here the operating
 system chooses: the threads run freely, wait for real locks, and write each micro-step down in the
-same critical section in which it happens (`native/drivers/fake/record.hpp`).  Every event must be
+same critical section in which it happens (`native/runs/record.hpp`).  Every event must be
 an enabled step of the model, in the order of the log, and memory must be the model's after each.
 """
 
@@ -17,8 +17,8 @@ from verify import answers
 from verify.children import command_line, run_child
 from verify.english import event_text
 from verify.errors import VerifyError
+from verify.library import NONE
 from verify.lockstep import DivergenceError, Memo
-from verify.native import NONE
 from verify.rules import FAULT_RULES, HOLDING
 from verify.semantics import Activity, Bounds, Event, FaultAt, Memory, Model, State
 from verify.spec import Environment, Strategy

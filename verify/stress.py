@@ -37,13 +37,13 @@ from verify.deadlock import takes_several
 from verify.english import event_text, state_lines
 from verify.errors import EngineMissing, VerifyError
 from verify.files import refuse_overwriting, save_file
+from verify.library import Library, load_library
 from verify.lockstep import (
     replay,
     save,
     save_trace,
 )
 from verify.metal import MetalDriver
-from verify.native import Outcome
 from verify.packed import PackedModel, edges_of
 from verify.recorded import RecordedResult, check_runs, record
 from verify.records import stress as records
@@ -51,6 +51,7 @@ from verify.records.base import as_json
 from verify.records.stress import Counterexample, Coverage, Findings, FreeResult
 from verify.render import console, print_json, printable, progress, steps, table
 from verify.semantics import Bounds
+from verify.session import Outcome, Session
 from verify.spec import FAULTS, Environment, Spec, Strategy
 from verify.verdict import Verdict, combine
 from verify.vulkan import VulkanDriver
@@ -148,7 +149,7 @@ def free_run(
         )
 
 
-def coverage(library: native.Library, strategy: Strategy, env: Environment) -> Coverage:
+def coverage(library: Library, strategy: Strategy, env: Environment) -> Coverage:
     """Drive the native side through every state it can reach, and compare with the model.
 
     Args:
@@ -156,7 +157,7 @@ def coverage(library: native.Library, strategy: Strategy, env: Environment) -> C
         strategy: What the guard does.
         env: What the driver and the client do.
     """
-    with native.session(library, strategy.scheme, env, BOUNDS) as session:
+    with Session(library, strategy.scheme, env, BOUNDS) as session:
         graph = session.graph()
     packed = PackedModel(strategy.scheme, env, BOUNDS)
     words = [packed.packing.pack(state) for state in graph.states]
@@ -236,7 +237,7 @@ class FakeDriver:
         self.coverage = coverage
         self.spec, self.threads, self.seed = spec, threads, seed
         self.save_to, self.database = save_to, database
-        self.library = native.library(spec, source)
+        self.library = load_library(spec, source)
         self.executable = native.build(native.STRESS, spec, source)
         self.no_tsan = ""
         self.tsan: Path | None = None
@@ -334,11 +335,11 @@ class FakeDriver:
         names = programs(self.seed)
         row.all_programs = len(names)
         deep, preemptions = DEEP
-        with native.session(self.library, strategy.scheme, self.env, BOUNDS) as session:
+        with Session(self.library, strategy.scheme, self.env, BOUNDS) as session:
             row.scheduled = session.explore(deep, preemptions, seconds=deadline - time.monotonic())
             outcome, row.programs = run_programs(session, names, 2, deadline)
             row.scheduled.add(outcome)
-        with native.session(self.library, UNGUARDED, self.env, BOUNDS) as session:
+        with Session(self.library, UNGUARDED, self.env, BOUNDS) as session:
             control = session.explore(deep, preemptions, seconds=5)
             row.control_schedules = sum(control.faults.values())
 

@@ -100,12 +100,9 @@ mpsv_session* mpsv_session_new(const mpsv_config* config, const mpsv_scheme* sch
     to.threads = config->threads;
     to.encoders = config->encoders;
     to.blocks = config->blocks;
-    to.handlers_intercepted = config->handlers_intercepted != 0;
-    to.handlers_tear_down = config->handlers_tear_down != 0;
-    to.atomic_freelist = config->atomic_freelist != 0;
-    to.callers_retain = config->callers_retain != 0;
-    to.shared_encoders = config->shared_encoders != 0;
-    to.create_returns = config->create_returns != 0;
+#define MPSV_FLAG(name, value) to.name = config->name != 0;
+    MPSV_ENVIRONMENT(MPSV_FLAG)
+#undef MPSV_FLAG
     to.assert_held = config->assert_held != 0;
     for (std::size_t i = 0; i < 8; ++i) {
         to.stream[i] = config->stream[i];

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "core/environment.h"
+
 #if defined(__GNUC__)
 #define MPSV_API __attribute__((visibility("default")))
 #else
@@ -28,8 +30,10 @@ typedef struct {
 
 typedef struct {
     uint32_t threads, encoders, blocks;  /* at most 8, 8, 16 */
-    uint8_t handlers_intercepted, handlers_tear_down, atomic_freelist, callers_retain,
-        shared_encoders, create_returns, assert_held;
+#define MPSV_FLAG(name, value) uint8_t name;
+    MPSV_ENVIRONMENT(MPSV_FLAG)
+#undef MPSV_FLAG
+    uint8_t assert_held;
     uint32_t stream[8]; /* of a thread */
     uint32_t home[8];   /* thread of an encoder, where encoders are not shared */
     uint32_t queue[8];  /* of an encoder */

@@ -23,7 +23,7 @@ Session::Session(const Config& config, const Scheme& scheme) : config_(config) {
     options.user = this;
     options.assert_held = config.assert_held;
     guard_ = std::make_unique<Guard>(scheme, options);
-    driver_ = std::make_unique<fake::Driver>(config.blocks, config.atomic_freelist);
+    driver_ = std::make_unique<fake::Driver>(config.blocks, config.atomicFreelist);
     cells_.reset(new fake::Cell[config.encoders]());
     for (std::uint32_t t = 0; t < config.threads; ++t) {
         threads_.push_back(std::make_unique<Worker>());
@@ -71,13 +71,13 @@ std::uint8_t Session::owner(std::uint32_t block) const {
 
 bool Session::can_dispatch(std::uint32_t thread, Kind kind, std::uint32_t encoder) const {
     if (busy(thread) || cells_[encoder].released) return false;
-    if (kind == Kind::complete ? !config_.handlers_tear_down
-                               : !config_.shared_encoders && config_.home[encoder] != thread) {
+    if (kind == Kind::complete ? !config_.handlersTearDown
+                               : !config_.sharedEncoders && config_.home[encoder] != thread) {
         return false;
     }
     const bool made = cells_[encoder].impl != nullptr;
-    if (kind == Kind::create ? made && config_.create_returns : !made) return false;
-    if (!config_.create_returns) return true;
+    if (kind == Kind::create ? made && config_.createReturns : !made) return false;
+    if (!config_.createReturns) return true;
     for (const auto& w : threads_) {  // nothing is under way beside a create
         if (w->pc == Pc::idle || w->encoder != encoder) continue;
         if (kind == Kind::create || static_cast<Kind>(w->kind) == Kind::create) return false;
@@ -110,7 +110,7 @@ Result Session::step(std::uint32_t thread, std::uint8_t block) {
 
 bool Session::can_drop(std::uint32_t encoder) const {
     if (cells_[encoder].released) return false;
-    if (!config_.callers_retain) return true;
+    if (!config_.callersRetain) return true;
     for (const auto& w : threads_) {
         if (w->pc != Pc::idle && w->encoder == encoder) return false;
     }
@@ -167,7 +167,7 @@ void Session::operation(Worker& worker) {
                 break;
         }
     };
-    if (kind == Kind::complete && !config_.handlers_intercepted) {
+    if (kind == Kind::complete && !config_.handlersIntercepted) {
         point(Step::acquire);
         taken(Step::acquire, false);
         body();

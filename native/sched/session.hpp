@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/environment.h"
 #include "core/guard.hpp"
 #include "drivers/fake/fake_driver.hpp"
 #include "sched/fiber.hpp"
@@ -21,16 +22,10 @@ inline constexpr std::uint32_t kMaxEncoders = 8;
 inline constexpr std::uint32_t kMaxBlocks = 16;
 inline constexpr std::uint8_t kNone = 255;
 
-struct Config {
+struct Config : Environment {
     std::uint32_t threads = 2;
     std::uint32_t encoders = 2;
     std::uint32_t blocks = 3;
-    bool handlers_intercepted = true;
-    bool handlers_tear_down = true;
-    bool atomic_freelist = true;
-    bool callers_retain = true;
-    bool shared_encoders = true;
-    bool create_returns = false;
     bool assert_held = false;
     std::uint32_t stream[kMaxThreads] = {0, 1, 2, 3, 4, 5, 6, 7};  // of a thread
     std::uint32_t home[kMaxEncoders] = {};                          // thread of an encoder

@@ -154,7 +154,7 @@ MUTANTS: tuple[SemanticMutant, ...] = (
             Edit(
                 _SESSION,
                 "if (driver_->blocks()[b].owner != nullptr) continue;",
-                "if (!config_.atomic_freelist && driver_->blocks()[b].owner != nullptr) continue;",
+                "if (!config_.atomicFreelist && driver_->blocks()[b].owner != nullptr) continue;",
             ),
         ),
     ),
@@ -275,7 +275,7 @@ MUTANTS: tuple[SemanticMutant, ...] = (
             "s.alive e = true →\n",
         ),
         lambda table: table.change("drop", guard=without(Atom.UNUSED)),
-        native=native(_SESSION, ("if (!config_.callers_retain) return true;", "return true;")),
+        native=native(_SESSION, ("if (!config_.callersRetain) return true;", "return true;")),
     ),
     SemanticMutant(
         "dispatch_on_released",
@@ -325,7 +325,7 @@ MUTANTS: tuple[SemanticMutant, ...] = (
         native=native(
             _SESSION,
             (
-                "kind == Kind::complete ? !config_.handlers_tear_down",
+                "kind == Kind::complete ? !config_.handlersTearDown",
                 "kind == Kind::complete ? true",
             ),
         ),
@@ -338,7 +338,7 @@ MUTANTS: tuple[SemanticMutant, ...] = (
         native=native(
             _SESSION,
             (
-                "kind == Kind::complete ? !config_.handlers_tear_down",
+                "kind == Kind::complete ? !config_.handlersTearDown",
                 "kind == Kind::complete ? false",
             ),
         ),
@@ -357,7 +357,7 @@ MUTANTS: tuple[SemanticMutant, ...] = (
         native=native(
             _SESSION,
             (
-                ": !config_.shared_encoders && config_.home[encoder] != thread",
+                ": !config_.sharedEncoders && config_.home[encoder] != thread",
                 ": false",
             ),
         ),
@@ -462,7 +462,7 @@ MUTANTS: tuple[SemanticMutant, ...] = (
         native=native(
             _SESSION,
             (
-                "if (kind == Kind::complete && !config_.handlers_intercepted) {",
+                "if (kind == Kind::complete && !config_.handlersIntercepted) {",
                 "if (kind == Kind::complete && config_.threads == 0) {",
             ),
         ),

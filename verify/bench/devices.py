@@ -9,11 +9,10 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from verify import answers, cxx, native, resources
+from verify import answers, cxx, native
 from verify.bench.model import Calls, Operations, Sample, Workload
 from verify.children import tied
 from verify.errors import EngineMissing, VerifyError
@@ -22,14 +21,13 @@ from verify.spec import Spec
 NO_DEVICE = 5
 """Exit code of a harness whose driver finds no device."""
 
-_GUARD = ("core/guard.cpp", "core/lock.cpp", "core/lock_table.cpp", "core/thread.cpp")
-_HARNESS = ("bench/harness.cpp", *_GUARD)
+_HARNESS = ("mains/bench.cpp", *native.CORE)
 VULKAN = native.Target(
-    "mpsv_bench_vulkan", (*_HARNESS, "bench/vulkan.cpp"), ("-O2",), ("-lvulkan",)
+    "mpsv_bench_vulkan", (*_HARNESS, "bench/vulkan.cpp"), libraries=("-lvulkan",)
 )
-CUDA = native.Target("mpsv_bench_cuda", (*_HARNESS, "bench/cuda.cu"), ("-O2",))
-METAL = native.Target("mpsv_bench_metal", (*_HARNESS, "bench/metal.cpp"), ("-O2",), ("-lobjc",))
-COST = native.Target("mpsv_bench_cost", ("bench/cost_main.cpp", *_GUARD), ("-O2",))
+CUDA = native.Target("mpsv_bench_cuda", (*_HARNESS, "bench/cuda.cu"))
+METAL = native.Target("mpsv_bench_metal", (*_HARNESS, "bench/metal.cpp"), libraries=("-lobjc",))
+COST = native.Target("mpsv_bench_cost", ("mains/cost.cpp", *native.CORE))
 
 MEASURED = ("cuda", "vulkan", "metal")
 DRIVERS = (*MEASURED, "sim")
@@ -252,28 +250,13 @@ def _build_cuda(spec: Spec) -> Path:
     found = shutil.which("nvcc") or shutil.which("/usr/local/cuda/bin/nvcc")
     if found is None:
         raise EngineMissing("nvcc was not found; install the CUDA toolkit")
-    nvcc = cxx.named(found)
-    source = resources.root() / "native"
     # The device of this machine, if it has one; nvcc's default otherwise.
     arch = ["-arch=native"] if Path("/dev/nvidiactl").exists() else []
-    flags = ",".join((*cxx.WARNINGS, "-pthread"))
-    arguments = ["-std=c++17", *CUDA.options, *arch, "-Xcompiler", flags]
-    arguments += ["-I{sources}", "-I{generated}", *(f"{{sources}}/{name}" for name in CUDA.sources)]
+    flags = ("-std=c++17", "-O2", *arch, "-Xcompiler", ",".join(cxx.HOST))
     try:
-        return cxx.build(
-            CUDA.name,
-            arguments,
-            native.contents(source, CUDA.sources),
-            {"strategies.hpp": native.strategies_header(spec)},
-            sources=source,
-            found=nvcc,
-        )
+        return native.build(CUDA, spec, found=cxx.named(found, flags=flags))
     except VerifyError as error:
         raise EngineMissing(f"nvcc cannot build the harness: {error}") from None
-
-
-def _build_vulkan(spec: Spec) -> Path:
-    return native.build(VULKAN, spec)
 
 
 def _build_metal(spec: Spec) -> Path:
@@ -282,13 +265,11 @@ def _build_metal(spec: Spec) -> Path:
     headers = os.environ.get("METAL_CPP", "")
     if not (Path(headers) / "Metal" / "Metal.hpp").is_file():
         raise EngineMissing("metal-cpp is missing; set METAL_CPP to the directory that has Metal/")
-    stubs = resources.root() / "native/drivers/metal/stubs"
-    options = (*METAL.options, "-isystem", headers, "-isystem", str(stubs))
-    return native.build(replace(METAL, options=options), spec)
+    return native.build(native.with_metal(METAL, Path(headers)), spec)
 
 
 _BUILD: dict[str, Callable[[Spec], Path]] = {
     "cuda": _build_cuda,
-    "vulkan": _build_vulkan,
+    "vulkan": lambda spec: native.build(VULKAN, spec),
     "metal": _build_metal,
 }

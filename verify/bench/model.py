@@ -93,7 +93,7 @@ class Calls:
     """Threads that only make guarded calls.
 
     Attributes:
-        around: A strategy of the spec, or a primitive of `native/bench/cost_main.cpp`.
+        around: A strategy of the spec, or a primitive of `native/mains/cost.cpp`.
         threads: How many call.
         encoders: "own" (each thread has one) or "same" (all threads meet at one).
     """

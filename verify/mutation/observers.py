@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from verify import explore, native, views
+from verify import explore, views
 from verify.errors import VerifyError
+from verify.library import NONE, CEvent, CState, load_library
 from verify.mutation.mutants import Claims
 from verify.question import Question
 from verify.rules import TABLE, Table
 from verify.semantics import Bounds, Model
+from verify.session import Session
 from verify.spec import FAULTS, KINDS, Environment, LockScheme, Spec
 
 SIZE = (2, 2, 2)
@@ -170,20 +172,20 @@ def canonical(model: Model) -> object:
 # --- The native guard -----------------------------------------------------------------------------
 
 _EDGE = struct.Struct("<II8B")
-_CRASH = native.NONE  # the step of an edge that is no step but a fault
+_CRASH = NONE  # the step of an edge that is no step but a fault
 
 
-class _Session(native.Session):
+class _Session(Session):
     """A session that says what its graph shows without making an object of each state."""
 
     def seen(self) -> tuple[Seen, bool]:
         """What all runs show, and whether one of them is the teardown race."""
-        states, edges = self._graph()
+        states, edges = self.raw_graph(_MOST_STATES)
         names = self.library.faults
-        size = ctypes.sizeof(native.CState)
+        size = ctypes.sizeof(CState)
         pcs, encoders = (
             [states[field.offset + t :: size] for t in range(self.bounds.threads)]
-            for field in (native.CState.pc, native.CState.encoder)
+            for field in (CState.pc, CState.encoder)
         )
         loaded = self.library.points.index("loaded")
         faults, faulty, race = set(), set(), False
@@ -212,20 +214,6 @@ class _Session(native.Session):
         where = [encoders[t][state] for t, pc in enumerate(pcs) if pc == loaded]
         return len(set(where)) < len(where)
 
-    def _graph(self) -> tuple[bytes, bytes]:
-        states, edges = ctypes.POINTER(native.CState)(), ctypes.POINTER(native.CEdge)()
-        n_states, n_edges = ctypes.c_uint64(), ctypes.c_uint64()
-        complete = self._c.mpsv_graph(
-            self._session, _MOST_STATES, ctypes.byref(states), ctypes.byref(n_states),
-            ctypes.byref(edges), ctypes.byref(n_edges),
-        )  # fmt: skip
-        if not complete:
-            raise VerifyError(f"{self.bounds}: more than {_MOST_STATES} states")
-        return (
-            ctypes.string_at(states, n_states.value * ctypes.sizeof(native.CState)),
-            ctypes.string_at(edges, n_edges.value * ctypes.sizeof(native.CEdge)),
-        )
-
     def _reports_overlap(self, state: int, edges: bytes) -> bool:
         """Whether the driver reports an overlap on the way to a state.
 
@@ -238,7 +226,7 @@ class _Session(native.Session):
         way = []
         while state in origin:
             state, fields = origin[state]
-            way.append(self._event(native.CEvent(*fields)))
+            way.append(self._event(CEvent(*fields)))
         self.reset()
         for step in reversed(way):
             if not self.act(step).stepped:
@@ -260,7 +248,7 @@ class Guard(Observer):
 
     def __init__(self, spec: Spec, source: Path | None = None) -> None:
         self._known: dict[object, tuple[Seen, bool]] = {}
-        self._library = native.library(spec, source)
+        self._library = load_library(spec, source)
 
     def look(self, scheme: LockScheme, environment: Environment, bounds: Bounds) -> Seen:
         """What there is to see in an instance."""

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "core/guard.hpp"
-#include "drivers/arguments.hpp"
-#include "drivers/random.hpp"
+#include "mains/arguments.hpp"
+#include "runs/random.hpp"
 #include "strategies.hpp"  // generated from the spec
 
 using namespace mpsverify;

@@ -1,4 +1,4 @@
-#include "drivers/fake/free_run.hpp"
+#include "runs/free_run.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "drivers/random.hpp"
+#include "runs/random.hpp"
 
 namespace mpsverify::fake {
 namespace {
@@ -30,7 +30,7 @@ struct Object {
     std::atomic<std::uint32_t> references{0};
     std::atomic<bool> given{false};  // a create has returned and no destroy since
     static constexpr std::int32_t kMaking = -1;
-    std::atomic<std::int32_t> calls{0};  // under way, or `kMaking`; used with `create_returns`
+    std::atomic<std::int32_t> calls{0};  // under way, or `kMaking`; used with `createReturns`
 
     bool retain() {
         std::uint32_t seen = references.load(std::memory_order_relaxed);
@@ -44,7 +44,7 @@ struct Object {
     }
     void release() { references.fetch_sub(1, std::memory_order_relaxed); }
 
-    // With `create_returns` the client itself keeps everything apart from a create.
+    // With `createReturns` the client itself keeps everything apart from a create.
     bool begin(Kind kind) {
         const bool makes = kind == Kind::create;
         std::int32_t seen = makes ? 0 : calls.load(std::memory_order_relaxed);
@@ -161,12 +161,12 @@ class Runner final : public Watch {
     }
 
     void handle(Object& object) {
-        if (config_.callers_retain && !object.retain()) return;
+        if (config_.callersRetain && !object.retain()) return;
         if (object.given.load(std::memory_order_relaxed)) {
             totals_.handlers.fetch_add(1, std::memory_order_relaxed);
             perform(object, Kind::complete);
         }
-        if (config_.callers_retain) object.release();
+        if (config_.callersRetain) object.release();
     }
 
     // As waitUntilCompleted inside a guarded call: a handler of this very encoder must get in,
@@ -225,30 +225,30 @@ class Runner final : public Watch {
 
     void client_operation() {
         std::uint32_t index = draw(config_.encoders);
-        if (!config_.shared_encoders) {  // confinement: encoder e belongs to thread e % threads
+        if (!config_.sharedEncoders) {  // confinement: encoder e belongs to thread e % threads
             const std::uint32_t own = (config_.encoders + config_.threads - 1) / config_.threads;
             index = (draw(own) * config_.threads + number_) % config_.encoders;
             if (index % config_.threads != number_) return;
         }
         Object& object = objects_[index];
-        if (config_.callers_retain && !object.retain()) return;
+        if (config_.callersRetain && !object.retain()) return;
         if (!object.given.load(std::memory_order_relaxed)) {
             perform(object, Kind::create);
         } else if (const std::uint32_t what = draw(16); what < 11) {
             perform(object, Kind::encode);
-        } else if (what < 13 && config_.handlers_tear_down) {
+        } else if (what < 13 && config_.handlersTearDown) {
             const std::lock_guard<std::mutex> held(handlers_.mutex);
             if (handlers_.due.size() < 64) handlers_.due.push_back({&object, nullptr});
             handlers_.changed.notify_one();
         } else {
             perform(object, Kind::destroy, what == 15);
         }
-        if (config_.callers_retain) object.release();
+        if (config_.callersRetain) object.release();
         totals_.operations.fetch_add(1, std::memory_order_relaxed);
     }
 
     void perform(Object& object, Kind kind, bool drop = false) {
-        if (!config_.create_returns) {
+        if (!config_.createReturns) {
             send(object, kind, drop);
         } else if (object.begin(kind)) {
             send(object, kind, drop);
@@ -258,7 +258,7 @@ class Runner final : public Watch {
 
     void send(Object& object, Kind kind, bool drop) {
         const bool through_guard =
-            config_.guarded && (kind != Kind::complete || config_.handlers_intercepted);
+            config_.guarded && (kind != Kind::complete || config_.handlersIntercepted);
         if (!through_guard) {
             body(object, kind);
             return;
@@ -273,7 +273,7 @@ class Runner final : public Watch {
         if (kind == Kind::destroy) {
             const Guard::Call nested(guard_, kind, &object.cell);
             body(object, kind);
-        } else if (kind == Kind::encode && config_.handlers_tear_down && draw(64) == 0) {
+        } else if (kind == Kind::encode && config_.handlersTearDown && draw(64) == 0) {
             wait_for_handler(object);
         } else {
             body(object, kind);
@@ -307,7 +307,7 @@ class Runner final : public Watch {
     // The object is deallocated, inside its own guarded call as happens with the last release,
     // and another one is made at the same address.
     void reincarnate(Object& object) {
-        std::uint32_t alone = config_.callers_retain ? 1 : 0;
+        std::uint32_t alone = config_.callersRetain ? 1 : 0;
         if (object.cell.impl != nullptr ||
             !object.references.compare_exchange_strong(alone, Object::kDead,
                                                        std::memory_order_relaxed)) {
@@ -316,7 +316,7 @@ class Runner final : public Watch {
         guard_.retire(&object.cell);
         totals_.released.fetch_add(1, std::memory_order_relaxed);
         point(Step::drop);
-        object.references.store(config_.callers_retain ? 1 : 0, std::memory_order_release);
+        object.references.store(config_.callersRetain ? 1 : 0, std::memory_order_release);
     }
 
     void point(Step) override {
@@ -363,7 +363,7 @@ struct Failure {
 // Everything that the threads use; leaked if they do not end.
 struct World {
     World(const FreeConfig& from, const Scheme& scheme)
-        : config(from), guard(scheme, options(*this)), driver(from.blocks, from.atomic_freelist),
+        : config(from), guard(scheme, options(*this)), driver(from.blocks, from.atomicFreelist),
           objects(new Object[from.encoders]), fresh(new Fresh[kFresh]) {}
 
     static Options options(World& world) {

@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <string>
 
-#include "drivers/arguments.hpp"
-#include "drivers/fake/free_run.hpp"
-#include "drivers/fake/record.hpp"
+#include "mains/arguments.hpp"
+#include "runs/free_run.hpp"
+#include "runs/record.hpp"
 #include "strategies.hpp"  // generated from the spec
 
 using namespace mpsverify;
@@ -109,12 +109,9 @@ int main(int argc, char** argv) {
     arguments.number("seed", config.seed, 0, 1e15);
     arguments.number("seconds", config.seconds, 0, 1e6);
     arguments.number("widen", config.widen, 0, 1e6);
-    arguments.flag("handlersIntercepted", config.handlers_intercepted);
-    arguments.flag("handlersTearDown", config.handlers_tear_down);
-    arguments.flag("atomicFreelist", config.atomic_freelist);
-    arguments.flag("callersRetain", config.callers_retain);
-    arguments.flag("sharedEncoders", config.shared_encoders);
-    arguments.flag("createReturns", config.create_returns);
+#define MPSV_FLAG(name, value) arguments.flag(#name, config.name);
+    MPSV_ENVIRONMENT(MPSV_FLAG)
+#undef MPSV_FLAG
     arguments.flag("assertHeld", config.assert_held);
     arguments.flag("guarded", config.guarded);
     arguments.flag("crash", config.crash);

@@ -20,8 +20,8 @@
 #include <vector>
 
 #include "capi/guard.h"
-#include "drivers/arguments.hpp"
-#include "drivers/random.hpp"
+#include "mains/arguments.hpp"
+#include "runs/random.hpp"
 
 using namespace mpsverify;
 

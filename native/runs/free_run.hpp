@@ -5,21 +5,16 @@
 #include <cstdint>
 #include <string>
 
+#include "core/environment.h"
 #include "core/guard.hpp"
 #include "drivers/fake/fake_driver.hpp"
 
 namespace mpsverify::fake {
 
-struct FreeConfig {
+struct FreeConfig : Environment {
     std::uint32_t threads = 4;
     std::uint32_t encoders = 3;
     std::uint32_t blocks = 64;
-    bool handlers_intercepted = true;
-    bool handlers_tear_down = true;
-    bool atomic_freelist = true;
-    bool callers_retain = true;
-    bool shared_encoders = true;
-    bool create_returns = false;
     bool assert_held = false;
     bool guarded = true;  // false: the control arm
     bool crash = false;   // a fault is a real SIGSEGV

@@ -10,10 +10,10 @@
 #include <thread>
 #include <vector>
 
-#include "drivers/arguments.hpp"
+#include "mains/arguments.hpp"
 #include "drivers/fake_objc/agx_fake.h"
 #include "drivers/fake_objc/blocks.hpp"
-#include "drivers/random.hpp"
+#include "runs/random.hpp"
 #include "objc/block.hpp"
 #include "objc/interpose.hpp"
 #include "strategies.hpp"  // generated from the spec

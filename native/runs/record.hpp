@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "drivers/fake/free_run.hpp"
+#include "runs/free_run.hpp"
 
 namespace mpsverify::fake {
 

@@ -1,4 +1,4 @@
-#include "drivers/fake/record.hpp"
+#include "runs/record.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-#include "drivers/random.hpp"
+#include "runs/random.hpp"
 
 namespace mpsverify::fake {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 // What the threads share; leaked if they do not end.
 struct Stage {
     Stage(const FreeConfig& from, const Scheme& scheme, std::size_t events)
-        : config(from), limit(events), driver(from.blocks, from.atomic_freelist),
+        : config(from), limit(events), driver(from.blocks, from.atomicFreelist),
           cells(new Cell[from.encoders]()), busy(from.encoders), makes(from.encoders),
           guard(scheme, options()) {}
 
@@ -130,16 +130,16 @@ class Player final : private Watch, private Hooks {
         if (cell.released) return false;
         if (number_ + 1u == config.threads) {
             kind_ = Kind::complete;
-            return config.handlers_tear_down && cell.impl != nullptr && may_begin();
+            return config.handlersTearDown && cell.impl != nullptr && may_begin();
         }
         const std::uint32_t what = random_.draw(64);
-        if (what == 0 && (!config.callers_retain || stage_.busy[encoder_] == 0)) {
+        if (what == 0 && (!config.callersRetain || stage_.busy[encoder_] == 0)) {
             cell.released = true;
             stage_.guard.retire(&cell);
             stage_.write(kNobody, encoder_, Kind::create, Step::drop, Pc::idle, nullptr);
             return false;
         }
-        if (!config.shared_encoders && encoder_ % config.threads != number_) return false;
+        if (!config.sharedEncoders && encoder_ % config.threads != number_) return false;
         if (cell.impl == nullptr || what < 8) kind_ = Kind::create;
         else kind_ = what < 48 ? Kind::encode : Kind::destroy;
         return may_begin();
@@ -148,7 +148,7 @@ class Player final : private Watch, private Hooks {
     // A client that uses an encoder after its create has returned, and makes it once, begins nothing
     // beside a create.
     bool may_begin() const {
-        if (!stage_.config.create_returns) return true;
+        if (!stage_.config.createReturns) return true;
         if (kind_ != Kind::create) return stage_.makes[encoder_] == 0;
         return stage_.busy[encoder_] == 0 && stage_.cells[encoder_].impl == nullptr;
     }
@@ -156,7 +156,7 @@ class Player final : private Watch, private Hooks {
     void operation() {
         Cell& cell = stage_.cells[encoder_];
         const bool through_guard = stage_.config.guarded &&
-                                   (kind_ != Kind::complete || stage_.config.handlers_intercepted);
+                                   (kind_ != Kind::complete || stage_.config.handlersIntercepted);
         if (!through_guard) {
             point(Step::acquire);
             taken(Step::acquire, false);
