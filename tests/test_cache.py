@@ -293,6 +293,10 @@ def other() -> Path:
     return cache.program("prog", ["other source"], _echo("planted")).parent
 
 
+def test_another_version_of_the_compiler_is_another_compiler() -> None:
+    assert cxx.Compiler(("c++",), "1").identity != cxx.Compiler(("c++",), "2").identity
+
+
 def test_every_input_makes_another_program(place: Path) -> None:
     inputs: list[list[str | bytes]] = [["ab", "c"], ["a", "bc"], ["abc"], [b"abc", "d"]]
     made = [cache.program("prog", i, _echo("x")).parent for i in inputs]

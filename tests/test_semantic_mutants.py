@@ -380,7 +380,11 @@ def judged(
     mutant = BY_NAME[name]
     root = mutated_root(mutant, scratch)
     monkeypatch.setattr(resources, "root", lambda: root)
-    gate = prove(None, engine).verdict
+    result = prove(None, engine)
+    gate = result.verdict
+    # A complaint without a place is not about the text: Lean itself has failed, and saw nothing.
+    errors = [m for module in result.modules for m in module.messages if m.severity == "error"]
+    assert gate is not Verdict.ERROR or any(m.line > 0 for m in errors), errors
     search = SEARCH.get(name, ())
     changed = Searcher(scratch / name, search) if search else unchanged
     found = []
