@@ -144,7 +144,7 @@ def _without_tsan(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
         return Path("stress")
 
     monkeypatch.setattr(native, "build", build)
-    monkeypatch.setattr(native, "library", lambda *_: None)
+    monkeypatch.setattr("verify.stress.load_library", lambda *_: None)
     return FakeDriver(specs.load(), threads=4, seed=1)
 
 

@@ -100,8 +100,8 @@ def test_the_first_event_that_is_no_step_is_named(
     out = capsys.readouterr().out.splitlines()
     assert out[0].startswith(f"{file}:13: event 12: thread 0 is at dispatched of destroy on 0 and")
     assert "another thread's lock excludes it" in out[0]
-    assert "the model before it: A destroy 0 dispatched; B encode 0 loaded 0" in out[1]
-    assert "it says: A destroy 0 entered; B encode 0 loaded 0" in out[3]
+    assert "the model before it: A destroy e0 dispatched; B encode e0 loaded b0" in out[1]
+    assert "it says: A destroy e0 entered; B encode e0 loaded b0" in out[3]
     assert out[-1].startswith("REFUTED: the kernel accepts 11 of 14 events")
 
 

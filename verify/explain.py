@@ -467,7 +467,7 @@ def _deliver(
     from verify import render
 
     if output is not None:
-        save_file(output, drawn)
+        save_file(output, drawn, parents=False)
     if json_output:
         where = {"file": str(output)} if output is not None else {"picture": drawn}
         render.print_json(
@@ -502,7 +502,7 @@ def _draw_page(asked: _Asked, path: Path, json_output: bool) -> Verdict | None:
             engine = None
             render.progress(f"the page has no verdict: {error}")
         verdict, content = _strategy_page(asked, engine)
-    save_file(path, page.render(content))
+    save_file(path, page.render(content), parents=False)
     if json_output:
         render.print_json(
             {
