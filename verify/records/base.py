@@ -137,6 +137,7 @@ def read(model: type[R], data: Mapping[str, Any]) -> R:
     from pydantic import ValidationError
 
     try:
+        # Out of JSON again: strict as this is, lists and texts become tuples and words only there.
         result: R = adapter(model).validate_json(json.dumps(data, allow_nan=False), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
